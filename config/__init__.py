@@ -1,0 +1,1 @@
+"""Settings, policy packs and deployment files."""
