@@ -30,6 +30,14 @@ from ost.models import audit, patient
 NETWORK = "NET"
 GENESIS = "0" * 64
 
+# Two writers may meet a chain or a counter nobody has used yet; both dialects know this form.
+_NEW_HEAD = sa.text(
+    "INSERT INTO chain_head (site, number, mac) VALUES (:site, 0, :mac) ON CONFLICT DO NOTHING"
+)
+_NEW_COUNTER = sa.text(
+    "INSERT INTO change_counter (name, value) VALUES (:name, 0) ON CONFLICT DO NOTHING"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -94,19 +102,19 @@ class Work:
             .returning(counters.c.value)
         ).scalar_one_or_none()
         if value is None:
-            self.tx.execute(sa.insert(counters), {"name": name, "value": 1})
-            value = 1
+            # First use ever: whoever comes second finds the row and adds to it.
+            self.tx.execute(_NEW_COUNTER, {"name": name})
+            return self.next_change_no(name)
         return value
 
     def close(self) -> None:
         """Write the event. Its number is the locked head + 1, never a sequence."""
         heads = audit.chain_head
-        head = self.tx.execute(
-            sa.select(heads.c.number, heads.c.mac).where(heads.c.site == self.site).with_for_update()
-        ).one_or_none()
+        locked = sa.select(heads.c.number, heads.c.mac).where(heads.c.site == self.site).with_for_update()
+        head = self.tx.execute(locked).one_or_none()
         if head is None:
-            self.tx.execute(sa.insert(heads), {"site": self.site, "number": 0, "mac": GENESIS})
-            head = (0, GENESIS)
+            self.tx.execute(_NEW_HEAD, {"site": self.site, "mac": GENESIS})
+            head = self.tx.execute(locked).one()
         number, previous = head
         event = {
             "site": self.site,
