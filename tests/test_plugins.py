@@ -1,0 +1,69 @@
+"""The test house itself: databases are fresh and apart, the clock stands, axe sees what it must see."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from ost.bench.cluster import ThrowawayPostgres
+from ost.db import Database
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_each_test_has_a_fresh_migrated_database(database, turn):
+    with database.begin() as connection:
+        tables = sa.inspect(connection).get_table_names()
+        assert "dose_attempt" in tables
+        assert "scribble" not in tables
+        connection.execute(sa.text("CREATE TABLE scribble (id INTEGER)"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_template_is_built_once_and_its_copies_stand_apart(databases, kind):
+    built = []
+
+    def build(database):
+        built.append(1)
+        with database.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE scribble (id INTEGER)"))
+
+    for _ in range(2):
+        databases.template(kind, "scribbled", build)
+        with databases.clone(kind, "scribbled") as url:
+            database = Database(url)
+            with database.begin() as connection:
+                assert connection.execute(sa.text("SELECT count(*) FROM scribble")).scalar_one() == 0
+                connection.execute(sa.text("INSERT INTO scribble VALUES (1)"))
+            database.close()
+    assert built == [1]
+
+
+def test_the_clock_stands_until_it_is_moved(clock):
+    start = datetime.now(UTC)
+    clock.shift(timedelta(hours=30))
+    assert datetime.now(UTC) - start == timedelta(hours=30)
+
+
+def test_a_durable_server_keeps_what_it_acknowledged_through_a_kill():
+    with ThrowawayPostgres(durable=True) as server:
+        with server.connect() as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
+        server.restart_after_kill()
+        with server.connect() as connection:
+            assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
+    assert not server.folder.exists()
+
+
+PAGE = """<!doctype html><html lang="en"><head><title>A page</title>
+<meta http-equiv="Content-Security-Policy" content="script-src 'none'"></head><body><main><h1>A page</h1>%s</main></body></html>"""
+
+
+@pytest.mark.story
+@pytest.mark.xdist_group("browser")
+def test_axe_finds_what_is_wrong_in_spite_of_a_strict_policy(page, axe):
+    page.route("http://127.0.0.1/**", lambda route: route.fulfill(body=PAGE % "<p>Text</p>", content_type="text/html"))
+    page.goto("http://127.0.0.1/good")
+    axe(page)
+    page.set_content(PAGE % "<img src='data:,'><input>")
+    with pytest.raises(AssertionError, match="image-alt"):
+        axe(page)
