@@ -31,16 +31,10 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     run = project["dependencies"]
     everything = resolve([*run, *project["optional-dependencies"]["test"]])
-    needed = resolve([*run, *(f"{name}=={version}" for name, version in everything.items() if name in names(run))])
-    runtime = {name: everything[name] for name in needed}
+    runtime = {name: everything[name] for name in resolve(run)}
     write("requirements.txt", ["# Written by `make lock` from pyproject.toml."], runtime)
     extra = {name: version for name, version in everything.items() if name not in runtime}
     write("requirements-dev.txt", ["# Written by `make lock` from pyproject.toml.", "-r requirements.txt"], extra)
-
-
-def names(requirements: list[str]) -> set[str]:
-    """Bare package names: `psycopg[binary]~=3.3` is psycopg."""
-    return {requirement.split("=")[0].split("[")[0].rstrip("~><!").lower() for requirement in requirements}
 
 
 if __name__ == "__main__":

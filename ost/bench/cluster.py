@@ -1,7 +1,7 @@
 """A PostgreSQL server of one's own, thrown away afterwards: for the tests, the drills and the benchmarks.
 
-It listens on a Unix socket in a private folder and nowhere else, so it meets no other server and no port. It is
-not how PostgreSQL is run for patients (config/deploy says that): anyone who can enter the folder is let in.
+It listens on a Unix socket in a private folder and nowhere else, so it meets no other server and no port. It
+is not how PostgreSQL is run for patients: anyone who can enter the folder is let in.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class ThrowawayPostgres:
     """`with ThrowawayPostgres() as server: Database(server.url)`.
 
     durable: every commit waits for the disk, as in real use; False is several times faster, for tests only.
-    settings: more lines of postgresql.conf. The server ends with the thread that started it, even if that is killed.
+    settings: more lines of postgresql.conf.
+    Started from the main thread, the server also ends when that is killed.
     """
 
     def __init__(self, durable: bool = True, settings: dict[str, str] | None = None):
@@ -90,7 +91,8 @@ class ThrowawayPostgres:
         os.chown(self.folder, self._account["user"], self._account["group"])
         self.data = self.folder / "data"
         try:
-            self._run("initdb", "-D", self.data, "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+            options = ["-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+            self._run("initdb", "-D", self.data, *options)
             self._configure()
             self._launch()
         except BaseException:
@@ -127,13 +129,13 @@ class ThrowawayPostgres:
             conf.write("\n".join(lines) + "\n")
 
     def _launch(self) -> None:
+        from_main = threading.current_thread() is threading.main_thread()
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self.binaries / "postgres", "-D", self.data],
-                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_parent if threading.current_thread() is threading.main_thread() else None,
+                preexec_fn=_end_with_parent if from_main else None,
                 **self._as_server(),
             )
         deadline = time.monotonic() + START_SECONDS
@@ -148,15 +150,16 @@ class ThrowawayPostgres:
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [str(self.binaries / program), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **self._as_server())
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **self._as_server())
         if done.returncode:
             raise NoPostgres(f"{program} failed: {done.stderr.strip()}")
 
     def _as_server(self) -> dict:
         """Arguments of subprocess for a command that may not run as root."""
-        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(self.folder), "LC_ALL": "C"}
+        path = os.environ.get("PATH", "/usr/bin:/bin")
+        environment = {"PATH": path, "HOME": str(self.folder), "LC_ALL": "C"}
         account = self._account if os.geteuid() == 0 else {}
-        return {"cwd": self.folder, "env": environment, **account}
+        return {"cwd": self.folder, "env": environment, "stdin": subprocess.DEVNULL, **account}
 
     def _children(self) -> list[int]:
         assert self._process is not None
@@ -169,7 +172,8 @@ class ThrowawayPostgres:
 
 
 def _version(folder: Path) -> int:
-    said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    command = [folder / "postgres", "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return int(said.split()[2].split(".")[0])
 
 
