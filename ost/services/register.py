@@ -22,6 +22,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from ost import canonical
 from ost.errors import Refusal
 from ost.models.stock import bottle, product, register_line
 from ost.services.work import Work
@@ -152,8 +153,7 @@ def put_back(
 
     `rest_ul` > 0; `disposition` one of DISPOSITIONS: "returned" was never
     poured (or is still in the pump), "spilled" is on the floor, "residue" goes
-    into the jar. Returns the lines in the order written; the last one on
-    `head`'s bottle carries its new balance.
+    into the jar. Returns the lines in the order written, the jar's among them.
     """
     if rest_ul <= 0:
         raise ValueError("a rest is more than nothing")
@@ -166,10 +166,9 @@ def put_back(
     elif disposition == TO_JAR:
         out = append_line(work, lines[-1], kind=TO_RESIDUE, change_ul=-rest_ul, **common)
         jar = residue_jar(work, head.site, head.product)
-        into = append_line(
-            work, jar, kind=RESIDUE_IN, change_ul=rest_ul, reference=f"{out.bottle}/{out.line}", **common
-        )
-        lines += [into, out]
+        origin = f"{out.bottle}/{out.line}"
+        into = append_line(work, jar, kind=RESIDUE_IN, change_ul=rest_ul, reference=origin, **common)
+        lines += [out, into]
     return lines
 
 
@@ -202,4 +201,6 @@ def residue_jar(work: Work, site: str, product_id: str) -> sa.Row:
 
 
 def jar_id(site: str, product_id: str) -> str:
-    return f"R-{site}-{product_id}"[:40]
+    """The jar's label: one per site and product, at most 40 characters."""
+    name = f"R-{site}-{product_id}"
+    return name if len(name) <= 40 else f"R-{site}-{canonical.digest(product_id)[:20]}"
