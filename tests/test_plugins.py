@@ -86,7 +86,7 @@ def test_two():
 """
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [("true", "2 failed"), ("", "2 skipped")])
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "1 failed, 1 error"), ("", "2 skipped")])
 def test_a_skipped_test_fails_where_ci_is_true(tmp_path, ci, outcome):
     (tmp_path / "test_skipping.py").write_text(SKIPPING)
     command = [sys.executable, "-m", "pytest", "-p", "tests.plugins.no_skips", "-c", "/dev/null", "--rootdir", tmp_path]
