@@ -46,4 +46,9 @@ def text(value) -> str:
 
 def digest(value) -> str:
     """SHA-256, hex, of the canonical JSON of `value`."""
-    return hashlib.sha256(text(value).encode()).hexdigest()
+    return digest_of_text(text(value))
+
+
+def digest_of_text(canonical_text: str) -> str:
+    """SHA-256, hex, of text that is canonical already."""
+    return hashlib.sha256(canonical_text.encode()).hexdigest()

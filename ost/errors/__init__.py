@@ -63,10 +63,10 @@ class Catalogue:
 
 
 def _load() -> Catalogue:
-    from ost.errors import clinical, general
+    from ost.errors import clinical, dosing, general
 
     catalogue = Catalogue()
-    for part in (general, clinical):
+    for part in (general, clinical, dosing):
         catalogue.add(part.MESSAGES)
     return catalogue
 

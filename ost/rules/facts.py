@@ -45,8 +45,10 @@ class OrderFacts:
     shortest_gap_h: int | None = None  # the order's own gap, for split and alternate-day orders
     episode_started_on: date | None = None  # first day of this treatment episode
     previous_dose_ug: int | None = None  # the order this one replaced, None for a first order
-    last_increase_on: date | None = None  # the day the dose last went up
+    last_increase_on: date | None = None  # the day the dose last went up, this order's own increase included
     week_ago_dose_ug: int | None = None  # ordered 7 days before starts_on, for the weekly step ceiling
+    increase_before_on: date | None = None  # the increase before this order's own, for the days between two
+    previous_days: tuple[int, ...] | None = None  # weekdays of the order before; None = not known, every day counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class PastDose:
     outcome: str | None  # one of OUTCOMES, None = not known
     swallowed_ug: int | None  # None with an unknown outcome
     given_at: datetime | None
-    vomited_minutes: int | None = None  # after the swallow; None = did not vomit
+    vomited_minutes: int | None = None  # after the swallow; None = did not vomit, 0 = vomited, time not known
+    day_ordered_ug: int | None = None  # all slots of that day together; None = this one was all
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class SlotState:
     promised_at: datetime | None = None
     outcome: str | None = None
     replacement_ordered: bool = False  # a release says a prescriber ordered a replacement
+    replacement_dose_ug: int | None = None  # what the prescriber ordered in its place; None = the order
     replacement_ug: int | None = None  # how much, at most; None = the order's dose
 
 
@@ -102,6 +106,7 @@ class BottleFacts:
     balance_ul: int
     expires_on: date
     lot: str = ""
+    halves: bool = False  # tablets of this product may be halved
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,8 @@ class House:
     demo: bool = False
     backdate_days: int = 3
     now: Callable[[], datetime] = clock.now
+    #: Things that never change once true (a policy version that is kept), per process.
+    memo: dict = field(default_factory=dict)
 
     @contextmanager
     def work(

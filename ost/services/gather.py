@@ -1,0 +1,321 @@
+"""Read every fact one decision needs, once, into frozen `DoseFacts`.
+
+Under the patient's lock when a dose is to be promised; without it for the
+card. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ost import clock
+from ost.errors import Refusal
+from ost.models import dose, patient, prescription, site, stock
+from ost.rules.facts import (
+    BottleFacts,
+    DoseFacts,
+    Exposure,
+    HoldFacts,
+    Observed,
+    OrderFacts,
+    PastDose,
+    SignOff,
+    SlotState,
+)
+
+#: How far back single doses are read. The law's gap is 14 days (DOMAIN.md section 3);
+#: what is older matters only as "when was the last swallow".
+WINDOW_DAYS = 35
+
+_A, _O, _R = dose.dose_attempt, dose.dose_outcome, dose.dose_release
+_P, _E = prescription.prescription, prescription.prescription_end
+_H, _HR = prescription.hold, prescription.hold_release
+_B, _PR = stock.bottle, stock.product
+
+_who = sa.bindparam("patient")
+
+# Two rows at most: the serving site and the home site.
+_SITES = sa.select(
+    site.site.c.id, site.site.c.active, site.site.c.tz, site.site.c.medicines, site.site.c.policy
+).where(site.site.c.id.in_(sa.bindparam("sites", expanding=True)))
+
+_ORDERS = (
+    sa.select(_P, _E.c.at.label("stopped_at"))
+    .join_from(_P, _E, _E.c.prescription == _P.c.id, isouter=True)
+    .where(_P.c.patient == _who, _P.c.slot == sa.bindparam("slot"))
+    .order_by(_P.c.written_at.desc())
+    .limit(20)
+)
+
+_vomited = (
+    sa.select(sa.func.min(sa.func.coalesce(dose.dose_observation.c.minutes_after, 0)))
+    .where(dose.dose_observation.c.attempt == _A.c.id, dose.dose_observation.c.kind == "vomited")
+    .correlate(_A)
+    .scalar_subquery()
+)
+_PAST = (
+    sa.select(
+        _A.c.id,
+        _A.c.dosing_day,
+        _A.c.slot,
+        _A.c.site,
+        _A.c.medicine,
+        _A.c.ordered_ug,
+        _A.c.dose_ug,
+        _A.c.promised_at,
+        _A.c.replaces,
+        _O.c.outcome,
+        _O.c.swallowed_ug,
+        _O.c.given_at,
+        _R.c.why,
+        _R.c.dose_ug.label("replacement_ug"),
+        _vomited.label("vomited_minutes"),
+    )
+    .join_from(_A, _O, _O.c.attempt == _A.c.id, isouter=True)
+    .join(_R, _R.c.attempt == _A.c.id, isouter=True)
+    .where(_A.c.patient == _who, _A.c.dosing_day >= sa.bindparam("since"))
+    .order_by(_A.c.dosing_day.desc(), _A.c.promised_at.desc())
+)
+
+_LAST_SWALLOW = (
+    sa.select(sa.func.max(_A.c.dosing_day))
+    .join_from(_A, _O, _O.c.attempt == _A.c.id)
+    .join(_R, _R.c.attempt == _A.c.id, isouter=True)
+    .where(_A.c.patient == _who, _R.c.attempt.is_(None), _O.c.swallowed_ug * 2 >= _A.c.ordered_ug)
+)
+
+# Flags that may stand against this dose, in one statement: four small tables, one round trip.
+_HOLDS = (
+    sa.select(_H)
+    .join_from(_H, _HR, _HR.c.hold == _H.c.id, isouter=True)
+    .where(_H.c.patient == _who, _HR.c.hold.is_(None))
+    .order_by(_H.c.at)
+)
+_SIGNOFFS = sa.select(prescription.signoff).where(
+    prescription.signoff.c.patient == _who, prescription.signoff.c.day == sa.bindparam("day")
+)
+_EXPOSURES = (
+    sa.select(dose.exposure, dose.exposure_review.c.at.label("reviewed_at"))
+    .join_from(
+        dose.exposure,
+        dose.exposure_review,
+        dose.exposure_review.c.exposure == dose.exposure.c.id,
+        isouter=True,
+    )
+    .where(dose.exposure.c.patient == _who)
+)
+_BOTTLES = (
+    sa.select(_B, _PR.c.medicine, _PR.c.unit, _PR.c.strength_ug_per_ml)
+    .join_from(_B, _PR, _PR.c.id == _B.c.product)
+    .where(
+        sa.or_(
+            _B.c.id == sa.bindparam("bottle"),
+            sa.and_(
+                _B.c.site == sa.bindparam("site"), _B.c.state == "open", _B.c.kind == "stock"
+            ),
+        )
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The facts, and what the writer needs beside them."""
+
+    facts: DoseFacts
+    policies: tuple[str, ...]  # names of the packs that apply, home's first
+    replaces: str | None  # the released attempt a new one stands in for
+    product: str | None
+    tz: str  # home site's zone
+
+
+def dosing_day_of(tx: Connection, home_site: str, now: datetime) -> date:
+    tz = tx.execute(sa.select(site.site.c.tz).where(site.site.c.id == home_site)).scalar_one()
+    return clock.dosing_day(now, tz)
+
+
+def gather(
+    tx: Connection,
+    person: sa.Row,
+    *,
+    site_id: str,
+    slot: int,
+    bottle: str | None,
+    now: datetime,
+    intoxication: tuple[str, ...] | None = None,
+    coded_reasons: dict[str, str] | None = None,
+) -> Gathered:
+    """Facts for `person` (a patient row, locked if a write follows) at `site_id` now.
+
+    `bottle` None: the open bottle here that fits the order is looked at.
+    """
+    sites = {
+        row.id: row for row in tx.execute(_SITES, {"sites": sorted({site_id, person.home_site})})
+    }
+    if site_id not in sites:
+        raise Refusal("site_unknown", fields={"site": ["site_unknown"]})
+    home, here = sites[person.home_site], sites[site_id]
+    day = clock.dosing_day(now, home.tz)
+
+    orders = tx.execute(_ORDERS, {"patient": person.id, "slot": slot}).all()
+    order_row = _choose(orders, day)
+    order = _order(order_row, person) if order_row else None
+
+    past = tx.execute(
+        _PAST, {"patient": person.id, "since": day - timedelta(days=WINDOW_DAYS)}
+    ).all()
+    slot_state, replaces = _slot_state(past, day, slot)
+    # A dose that was swallowed and replaced by order (vomited, say) stays in the body's past;
+    # one that was never taken does not.
+    doses = tuple(_past(row) for row in past if row.why in (None, "replacement_ordered"))
+    last_swallow = max((d.day for d in doses if _counts(d)), default=None)
+    if last_swallow is None:
+        last_swallow = tx.execute(_LAST_SWALLOW, {"patient": person.id}).scalar()
+
+    bottle_row, others = _bottles(tx, site_id, bottle, order)
+    facts = DoseFacts(
+        patient_id=person.id,
+        patient_active=person.active,
+        home_site=person.home_site,
+        site=site_id,
+        site_active=here.active,
+        site_medicines=tuple(json.loads(here.medicines)),
+        day=day,
+        slot=slot,
+        order=order,
+        slot_state=slot_state,
+        past=doses,
+        last_swallow_on=last_swallow,
+        holds=tuple(
+            HoldFacts(h.id, h.kind, h.reason_code, h.since, h.come_back_on, h.call, h.blocks)
+            for h in tx.execute(_HOLDS, {"patient": person.id})
+        ),
+        bottle=_bottle(bottle_row) if bottle_row else None,
+        observed=Observed(intoxication),
+        signoffs=tuple(
+            SignOff(s.id, s.code, s.day, s.dose_ug, s.by_role)
+            for s in tx.execute(_SIGNOFFS, {"patient": person.id, "day": day})
+        ),
+        exposures=tuple(
+            Exposure(e.attempt, e.day, e.at, e.amount_ug, e.reviewed_at is not None)
+            for e in tx.execute(_EXPOSURES, {"patient": person.id})
+        ),
+        other_open_strengths=others,
+        low_tolerance=person.low_tolerance,
+        coded_reasons=dict(coded_reasons or {}),
+    )
+    policies = tuple(dict.fromkeys((home.policy, here.policy)))
+    return Gathered(facts, policies, replaces, bottle_row.product if bottle_row else None, home.tz)
+
+
+def _choose(orders, day: date):
+    """The order in force on `day`; else the newest one, so that the reason can name it."""
+    for row in orders:
+        if row.stopped_at is None and row.starts_on <= day and (row.ends_on is None or day <= row.ends_on):
+            return row
+    for row in orders:
+        if row.stopped_at is None:
+            return row
+    return orders[0] if orders else None
+
+
+def _order(row, person) -> OrderFacts:
+    return OrderFacts(
+        id=row.id,
+        medicine=row.medicine,
+        phase=row.phase,
+        dose_ug=row.dose_ug,
+        slot=row.slot,
+        starts_on=row.starts_on,
+        ends_on=row.ends_on,
+        stopped_at=row.stopped_at,
+        sites=tuple(json.loads(row.sites)),
+        days=tuple(json.loads(row.days)),
+        shortest_gap_h=row.shortest_gap_h,
+        episode_started_on=row.episode_started_on or person.episode_started_on,
+        previous_dose_ug=row.previous_dose_ug,
+        last_increase_on=row.last_increase_on,
+        week_ago_dose_ug=row.week_ago_dose_ug,
+    )
+
+
+def _past(row) -> PastDose:
+    return PastDose(
+        id=row.id,
+        day=row.dosing_day,
+        slot=row.slot,
+        site=row.site,
+        medicine=row.medicine,
+        ordered_ug=row.ordered_ug,
+        promised_ug=row.dose_ug,
+        promised_at=row.promised_at,
+        outcome=row.outcome,
+        swallowed_ug=row.swallowed_ug,
+        given_at=row.given_at,
+        vomited_minutes=row.vomited_minutes,
+    )
+
+
+def _counts(past: PastDose) -> bool:
+    """A confirmed swallow of at least half the ordered dose. [weak] DOMAIN.md section 4."""
+    return past.swallowed_ug is not None and past.swallowed_ug * 2 >= past.ordered_ug
+
+
+def _slot_state(past, day: date, slot: int) -> tuple[SlotState, str | None]:
+    """The attempt that ends this slot's chain of replacements, and what a new one replaces."""
+    chain = [row for row in past if row.dosing_day == day and row.slot == slot]
+    replaced = {row.replaces for row in chain}
+    last = next((row for row in chain if row.id not in replaced), None)
+    if last is None:
+        return SlotState(None), None
+    if last.why is None:
+        return SlotState(last.id, last.site, last.promised_at, last.outcome), None
+    ordered = last.why == "replacement_ordered"
+    return SlotState(None, replacement_ordered=ordered, replacement_ug=last.replacement_ug), last.id
+
+
+def _bottles(tx: Connection, site_id: str, wanted: str | None, order: OrderFacts | None):
+    """The bottle meant, and the strengths of other open bottles of its medicine here."""
+    rows = tx.execute(_BOTTLES, {"bottle": wanted or "", "site": site_id}).all()
+    medicine = order.medicine if order else None
+    if wanted:
+        chosen = next((r for r in rows if r.id == wanted), None)
+    else:
+        fitting = [r for r in rows if r.medicine == medicine]
+        chosen = max(fitting, key=lambda r: (r.opened_at is not None, r.opened_at, r.id), default=None)
+    if chosen is None:
+        return None, ()
+    others = {
+        r.strength_ug_per_ml
+        for r in rows
+        if r.id != chosen.id and r.site == site_id and r.state == "open" and r.medicine == chosen.medicine
+    }
+    return chosen, tuple(sorted(others - {chosen.strength_ug_per_ml}))
+
+
+def _bottle(row) -> BottleFacts:
+    return BottleFacts(
+        id=row.id,
+        site=row.site,
+        product=row.product,
+        medicine=row.medicine,
+        unit=row.unit,
+        strength_ug_per_ml=row.strength_ug_per_ml,
+        state=row.state if row.kind == "stock" else "residue",
+        balance_ul=row.balance_ul,
+        expires_on=row.expires_on,
+        lot=row.lot,
+    )
+
+
+def find_patient(tx: Connection, patient_id: str):
+    """The patient row without a lock, for reading."""
+    row = tx.execute(sa.select(patient.patient).where(patient.patient.c.id == patient_id)).one_or_none()
+    if row is None:
+        raise Refusal("patient_unknown")
+    return row

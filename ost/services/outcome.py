@@ -1,0 +1,339 @@
+"""Say how a promised dose ended: once, in one transaction.
+
+What happened is never refused for a missing formality, only flagged; what is
+refused is a second, different ending, an impossible amount, and a late ending
+without a witness. Knows the register's words for where a rest went; decides
+no dose.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from ost import canonical, policies
+from ost.errors import Refusal
+from ost.models import dose, site, station
+from ost.rules import facts as f
+from ost.services import register
+from ost.services.access import require
+from ost.services.promise import Identity, hold_counter
+from ost.services.witness import use_witness
+from ost.services.work import Actor, House, Work, new_id
+
+#: After this long a hand-over check no longer belongs to the swallow it is shown for.
+EVIDENCE_MAX_AGE_S_KEY = "handover_identity_valid_s"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the page says happened. Amounts in ug; `given_at` None: just now."""
+
+    dose_id: str
+    outcome: str
+    swallowed_ug: int | None = None
+    disposition: str | None = None
+    identity: Identity | None = None
+    reason: str | None = None
+    witness: str | None = None  # one-use token of the second person
+    given_at: datetime | None = None
+    drinker: str | None = None  # patient who swallowed it, if it was another person and is known
+    counter: str | None = None
+
+    def content_digest(self) -> str:
+        """Without the token (used up by then) and the counter (not content)."""
+        return canonical.digest(replace(self, witness=None, counter=None, identity=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    dose_id: str
+    patient_id: str
+    outcome: str
+    swallowed_ug: int | None
+    flags: tuple[str, ...]
+    slot_free: bool
+    emergency: bool
+    again: bool = False
+
+    @property
+    def state(self) -> str:
+        return self.outcome
+
+
+def end(house: House, actor: Actor, said: Ending) -> Ended:
+    """Record the one outcome of a dose. Raises Refusal; nothing is written then."""
+    with house.read() as tx:
+        attempt = _attempt(tx, said.dose_id)
+    require(house, actor, "dose.give", attempt.site)
+    people = {attempt.patient} | ({said.drinker} if said.drinker else set())
+    with house.work(actor, attempt.site, "dose.ended", patient=attempt.patient) as work:
+        locked = work.lock_patients(people)
+        if said.drinker and said.drinker not in locked:
+            raise Refusal("patient_unknown", fields={"drinker": ["patient_unknown"]})
+        return _end(house, work, attempt, said)
+
+
+_ATTEMPT = sa.select(dose.dose_attempt).where(dose.dose_attempt.c.id == sa.bindparam("id"))
+_OUTCOME = sa.select(dose.dose_outcome).where(dose.dose_outcome.c.attempt == sa.bindparam("id"))
+
+
+def _attempt(tx, dose_id: str):
+    row = tx.execute(_ATTEMPT, {"id": dose_id}).one_or_none()
+    if row is None:
+        raise Refusal("dose_unknown")
+    return row
+
+
+def _end(house: House, work: Work, attempt, said: Ending) -> Ended:
+    content = said.content_digest()
+    known = work.tx.execute(_OUTCOME, {"id": attempt.id}).one_or_none()
+    if known is not None:
+        if known.content_digest != content:
+            raise Refusal("outcome_already_recorded", outcome=known.outcome)
+        return _answer(attempt, known.outcome, known.swallowed_ug, json.loads(known.flags), again=True)
+    policy = policies.policy(
+        work.tx.execute(sa.select(site.site.c.policy).where(site.site.c.id == attempt.site)).scalar_one()
+    )
+    swallowed_ug, rest_ul = amounts(attempt, said)
+    given_at = _given_at(house, work, attempt, said)
+    flags: list[str] = []
+    witness = _witness(work, policy, attempt, said)
+    evidence = _evidence(work, policy, attempt, said, given_at, flags)
+    if said.outcome == f.SWALLOWED and policy.bool("signature_required", attempt.dosing_day):
+        if not _signed(work.tx, attempt.id):
+            flags.append("signature_missing")
+    _register(work, attempt, said, swallowed_ug, rest_ul, flags)
+    work.add(
+        dose.dose_outcome,
+        attempt=attempt.id,
+        patient=attempt.patient,
+        outcome=said.outcome,
+        swallowed_ug=swallowed_ug,
+        disposition=said.disposition,
+        rest_ul=rest_ul,
+        content_digest=content,
+        evidence=evidence,
+        identity_path=said.identity.path if said.identity else None,
+        reason=said.reason,
+        drinker=said.drinker,
+        flags=canonical.text(flags),
+        by=work.actor.id,
+        witness=witness,
+        given_at=given_at,
+        entered_at=work.now,
+    )
+    if said.outcome == f.NOT_GIVEN:
+        release(work, attempt, "not_given", reason=said.reason, second=witness)
+    _exposures(work, attempt, said, swallowed_ug)
+    _free_counter(work, attempt)
+    work.payload = {"dose": attempt.id, "outcome": said.outcome, "flags": flags}
+    return _answer(attempt, said.outcome, swallowed_ug, flags)
+
+
+def _answer(attempt, outcome: str, swallowed_ug, flags, *, again: bool = False) -> Ended:
+    return Ended(
+        dose_id=attempt.id,
+        patient_id=attempt.patient,
+        outcome=outcome,
+        swallowed_ug=swallowed_ug,
+        flags=tuple(flags),
+        slot_free=outcome == f.NOT_GIVEN,
+        emergency=outcome in (f.BY_OTHER, f.TOO_MUCH),
+        again=again,
+    )
+
+
+def amounts(attempt, said: Ending) -> tuple[int | None, int]:
+    """(swallowed_ug by the person it was for, rest_ul that went somewhere else).
+
+    The rest is rounded up to the next unit of the product, so that the register
+    never says more was swallowed than was.
+    """
+    dose_ug, given = attempt.dose_ug, said.swallowed_ug
+
+    def wrong(code: str):
+        return Refusal(code, fields={"swallowed_ug": [code]}, dose_ug=dose_ug)
+
+    match said.outcome:
+        case f.SWALLOWED:
+            if given not in (None, dose_ug):
+                raise wrong("swallowed_is_not_the_dose")
+            swallowed, rest = dose_ug, 0
+        case f.PARTLY:
+            if given is None or not 0 < given < dose_ug:
+                raise wrong("partly_needs_amount")
+            swallowed = given
+            rest = attempt.volume_ul - attempt.volume_ul * given // dose_ug
+        case f.NOT_GIVEN:
+            if given not in (None, 0):
+                raise wrong("not_given_is_nothing")
+            swallowed, rest = 0, attempt.volume_ul
+        case f.SPAT_OUT:
+            if given is not None and not 0 <= given <= dose_ug:
+                raise wrong("partly_needs_amount")
+            # How much stayed down is seldom known: None weighs as nothing for the next
+            # dose's size and as everything for its earliest time.
+            swallowed = given
+            rest = attempt.volume_ul - attempt.volume_ul * (given or 0) // dose_ug
+        case f.BY_OTHER:
+            if given is not None and not 0 < given <= dose_ug:
+                raise wrong("partly_needs_amount")
+            swallowed = 0
+            rest = attempt.volume_ul - attempt.volume_ul * (given or dose_ug) // dose_ug
+        case f.TOO_MUCH:
+            if given is None or given <= dose_ug:
+                raise wrong("too_much_needs_amount")
+            swallowed, rest = given, 0
+        case _:
+            raise Refusal("outcome_unknown", fields={"outcome": ["outcome_unknown"]})
+    if rest and said.disposition not in register.DISPOSITIONS:
+        raise Refusal("disposition_needed", fields={"disposition": ["disposition_needed"]})
+    if said.disposition == register.BACK and said.outcome != f.NOT_GIVEN:
+        # What has been in a cup does not go back into the bottle.
+        raise Refusal("returned_after_pouring", fields={"disposition": ["returned_after_pouring"]})
+    if not rest and said.disposition is not None:
+        raise Refusal("nothing_left_over", fields={"disposition": ["nothing_left_over"]})
+    return swallowed, rest
+
+
+def _given_at(house: House, work: Work, attempt, said: Ending) -> datetime:
+    if said.given_at is None:
+        return work.now
+    earliest = max(attempt.promised_at, work.now - timedelta(days=house.backdate_days))
+    # A page's clock may run a few seconds ahead of the server's.
+    if not earliest - timedelta(seconds=5) <= said.given_at <= work.now + timedelta(seconds=5):
+        raise Refusal("given_at_impossible", fields={"given_at": ["given_at_impossible"]})
+    return min(said.given_at, work.now)
+
+
+def _witness(work: Work, policy, attempt, said: Ending) -> str | None:
+    late = timedelta(minutes=policy.int("outcome_witness_after_minutes"))
+    if said.witness:
+        return use_witness(work, said.witness, attempt.id, attempt.site, not_account=work.actor.id)
+    if work.now - attempt.promised_at > late:
+        raise Refusal("witness_needed", minutes=policy.int("outcome_witness_after_minutes"))
+    return None
+
+
+def _evidence(work: Work, policy, attempt, said: Ending, given_at: datetime, flags: list[str]) -> str | None:
+    """Identity at hand-over, bound to this dose; its absence is a flag, not a refusal."""
+    if said.outcome not in (f.SWALLOWED, f.PARTLY, f.SPAT_OUT, f.TOO_MUCH):
+        return None
+    e = station.identity_evidence
+    valid = timedelta(seconds=policy.int(EVIDENCE_MAX_AGE_S_KEY))
+    found = work.tx.execute(
+        sa.select(e.c.id)
+        .where(
+            e.c.dose == attempt.id,
+            e.c.patient == attempt.patient,
+            e.c.purpose == "hand_over",
+            e.c.at >= attempt.promised_at,
+            e.c.at >= given_at - valid,
+        )
+        .order_by(e.c.at.desc())
+        .limit(1)
+    ).scalar()
+    if found:
+        return found
+    if said.identity and said.identity.path in ("card", "number_face"):
+        # The nurse's own confirmation, made with this tap and recorded as such.
+        row = work.add(
+            e,
+            id=new_id(),
+            patient=attempt.patient,
+            site=attempt.site,
+            purpose="hand_over",
+            path=said.identity.path,
+            capture=None,
+            dose=attempt.id,
+            station=None,
+            account=work.actor.id,
+            reason=said.identity.reason,
+            at=work.now,
+        )
+        return row["id"]
+    if policy.bool("handover_identity_required"):
+        flags.append("identity_not_confirmed_at_hand_over")
+    return None
+
+
+def _signed(tx, attempt_id: str) -> bool:
+    s = dose.signature
+    return tx.execute(sa.select(s.c.attempt).where(s.c.attempt == attempt_id)).scalar() is not None
+
+
+def _register(work: Work, attempt, said: Ending, swallowed_ug, rest_ul: int, flags: list[str]) -> None:
+    if not rest_ul and said.outcome != f.TOO_MUCH:
+        return
+    head = register.lock_bottle(work, attempt.bottle)
+    if rest_ul:
+        register.put_back(
+            work, head, attempt.id, rest_ul, said.disposition, attempt.dosing_day, reason=said.reason
+        )
+        return
+    extra = -(-attempt.volume_ul * (swallowed_ug - attempt.dose_ug) // attempt.dose_ug)
+    if extra > head.balance_ul:
+        # It happened all the same: the count at close of day will show the difference.
+        flags.append("register_below_what_was_given")
+        extra = head.balance_ul
+    if extra:
+        register.append_line(
+            work,
+            head,
+            kind=register.DISPENSED,
+            change_ul=-extra,
+            day=attempt.dosing_day,
+            dose=attempt.id,
+            reason="more_than_ordered",
+        )
+
+
+def release(
+    work: Work, attempt, why: str, *, reason: str | None, second: str | None, dose_ug: int | None = None
+) -> None:
+    """Free the slot again. One per attempt: a second is refused by the key."""
+    work.add(
+        dose.dose_release,
+        attempt=attempt.id,
+        patient=attempt.patient,
+        dosing_day=attempt.dosing_day,
+        slot=attempt.slot,
+        why=why,
+        dose_ug=dose_ug,
+        by=work.actor.id,
+        second=second,
+        reason=reason,
+        at=work.now,
+    )
+
+
+def _exposures(work: Work, attempt, said: Ending, swallowed_ug) -> None:
+    if said.outcome == f.BY_OTHER and said.drinker:
+        who, amount, kind = said.drinker, said.swallowed_ug or attempt.dose_ug, "other_persons_dose"
+    elif said.outcome == f.TOO_MUCH:
+        who, amount, kind = attempt.patient, swallowed_ug, "more_than_ordered"
+    else:
+        return
+    work.add(
+        dose.exposure,
+        id=new_id(),
+        attempt=attempt.id,
+        patient=who,
+        day=attempt.dosing_day,
+        amount_ug=amount,
+        kind=kind,
+        by=work.actor.id,
+        at=work.now,
+    )
+
+
+def _free_counter(work: Work, attempt) -> None:
+    """Whatever counter is locked to this dose serves the next person again."""
+    c = site.counter
+    held = work.tx.execute(sa.select(c.c.id).where(c.c.dose == attempt.id)).scalars().all()
+    for counter in held:
+        hold_counter(work, counter, None, None)
