@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "tests.plugins.no_skips",
     "tests.plugins.databases",
+    "tests.plugins.houses",
     "tests.plugins.servers",
     "tests.plugins.browser",
 ]
