@@ -48,7 +48,7 @@ class OrderFacts:
     last_increase_on: date | None = None  # the day the dose last went up, this order's own increase included
     week_ago_dose_ug: int | None = None  # ordered 7 days before starts_on, for the weekly step ceiling
     increase_before_on: date | None = None  # the increase before this order's own, for the days between two
-    previous_days: tuple[int, ...] | None = None  # weekdays of the order before; None = not known, every day counts
+    previous_days: tuple[int, ...] | None = None  # weekdays of the order before; None = not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,6 @@ class SlotState:
     promised_at: datetime | None = None
     outcome: str | None = None
     replacement_ordered: bool = False  # a release says a prescriber ordered a replacement
-    replacement_dose_ug: int | None = None  # what the prescriber ordered in its place; None = the order
     replacement_ug: int | None = None  # how much, at most; None = the order's dose
 
 
@@ -153,7 +152,7 @@ class DoseFacts:
     order: OrderFacts | None
     slot_state: SlotState
     past: tuple[PastDose, ...]  # newest first, at least back to the episode's gap limit
-    last_swallow_on: date | None  # last dosing day with a confirmed swallow on the tolerance clock, however old
+    last_swallow_on: date | None  # newest dosing day with a confirmed swallow, however old
     holds: tuple[HoldFacts, ...]
     bottle: BottleFacts | None
     observed: Observed
