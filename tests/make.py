@@ -85,7 +85,13 @@ def make_account(
         work.add_many(
             staff.role_grant,
             [
-                {"id": new_id(), "account": account, "role": g.role, "scope_kind": g.scope_kind, "scope": g.scope}
+                {
+                    "id": new_id(),
+                    "account": account,
+                    "role": g.role,
+                    "scope_kind": g.scope_kind,
+                    "scope": g.scope,
+                }
                 for g in grants
             ],
         )
@@ -124,7 +130,9 @@ def make_patient(house: House, site_id: str = "HUA1", *, name: str = "陳大明"
     return person
 
 
-def make_product(house: House, product_id: str = "methadone-10", strength_ug_per_ml: int = 10_000, **values) -> str:
+def make_product(
+    house: House, product_id: str = "methadone-10", strength_ug_per_ml: int = 10_000, **values
+) -> str:
     with house.db.begin() as tx:
         known = tx.execute(sa.select(stock.product.c.id).where(stock.product.c.id == product_id)).scalar()
         if not known:
@@ -135,6 +143,7 @@ def make_product(house: House, product_id: str = "methadone-10", strength_ug_per
                     "medicine": "methadone",
                     "unit": "ul",
                     "strength_ug_per_ml": strength_ug_per_ml,
+                    "halves": False,
                     "name_zh_hant": "美沙冬口服液",
                     "name_zh_hans": "美沙酮口服液",
                     "name_en": "Methadone oral solution",
@@ -197,6 +206,8 @@ def make_prescription(
             "sites": canonical.text(list(sites)),
             "episode_started_on": today - timedelta(days=200),
             "previous_dose_ug": dose_ug,
+            "elsewhere_on": today - timedelta(days=2),  # documented by the site they came from
+            "elsewhere_dose_ug": dose_ug,
             "prescriber": "test",
             "site": sites[0],
             "written_at": work.now - timedelta(days=60),
@@ -244,7 +255,12 @@ def make_clinic(house: House, code: str = "HUA1", *, came_yesterday: bool = True
 
 
 def make_past_dose(
-    house: House, clinic: Clinic, *, days_ago: int, patient_id: str | None = None, outcome: str | None = "swallowed"
+    house: House,
+    clinic: Clinic,
+    *,
+    days_ago: int,
+    patient_id: str | None = None,
+    outcome: str | None = "swallowed",
 ) -> str:
     """A dose of an earlier day, promised and ended by the real services with their clock set back."""
     from dataclasses import replace as changed

@@ -21,8 +21,14 @@ prescription = record(
     ref("replaces", "prescription.id", optional=True, unique=True),
     opt("previous_dose_ug", sa.BigInteger),
     opt("last_increase_on", sa.Date),
+    opt("increase_before_on", sa.Date),  # the increase before this order's own
     opt("week_ago_dose_ug", sa.BigInteger),
     opt("episode_started_on", sa.Date),
+    opt("previous_days", Json),  # ISO weekdays of the order this one replaced
+    # A last dose documented at another place (transfer, hospital): without it a first order is a first dose.
+    opt("elsewhere_on", sa.Date),
+    opt("elsewhere_dose_ug", sa.BigInteger),
+    opt("elsewhere_source", sa.String(120)),
     opt("reason", sa.String(200)),
     col("prescriber"),
     col("site", sa.String(12)),

@@ -15,6 +15,7 @@ product = table(
     col("medicine", Word),
     col("unit", Word),  # "ul" | "tablet"
     col("strength_ug_per_ml", sa.BigInteger),  # ug per tablet where unit is tablet
+    col("halves", sa.Boolean),  # tablets of it may be halved
     col("name_zh_hant", sa.String(80)),
     col("name_zh_hans", sa.String(80)),
     col("name_en", sa.String(80)),

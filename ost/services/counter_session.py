@@ -42,7 +42,13 @@ def open_session(house: House, actor: Actor, counter_id: str, browser: str) -> s
         session = standing or new_id()
         if not standing:
             work.add(
-                s, id=session, site=counter.site, counter=counter_id, account=actor.id, day=day, opened_at=work.now
+                s,
+                id=session,
+                site=counter.site,
+                counter=counter_id,
+                account=actor.id,
+                day=day,
+                opened_at=work.now,
             )
         work.payload = {"counter": counter_id, "session": session}
         return session
@@ -64,9 +70,7 @@ def close_session(
         if left and not leave_unknown:
             return left
         work.tx.execute(
-            sa.update(s)
-            .where(s.c.counter == counter_id, s.c.closed_at.is_(None))
-            .values(closed_at=work.now)
+            sa.update(s).where(s.c.counter == counter_id, s.c.closed_at.is_(None)).values(closed_at=work.now)
         )
         work.tx.execute(
             sa.update(c)

@@ -110,14 +110,12 @@ _EXPOSURES = (
     .where(dose.exposure.c.patient == _who)
 )
 _BOTTLES = (
-    sa.select(_B, _PR.c.medicine, _PR.c.unit, _PR.c.strength_ug_per_ml)
+    sa.select(_B, _PR.c.medicine, _PR.c.unit, _PR.c.strength_ug_per_ml, _PR.c.halves)
     .join_from(_B, _PR, _PR.c.id == _B.c.product)
     .where(
         sa.or_(
             _B.c.id == sa.bindparam("bottle"),
-            sa.and_(
-                _B.c.site == sa.bindparam("site"), _B.c.state == "open", _B.c.kind == "stock"
-            ),
+            sa.and_(_B.c.site == sa.bindparam("site"), _B.c.state == "open", _B.c.kind == "stock"),
         )
     )
 )
@@ -154,9 +152,7 @@ def gather(
 
     `bottle` None: the open bottle here that fits the order is looked at.
     """
-    sites = {
-        row.id: row for row in tx.execute(_SITES, {"sites": sorted({site_id, person.home_site})})
-    }
+    sites = {row.id: row for row in tx.execute(_SITES, {"sites": sorted({site_id, person.home_site})})}
     if site_id not in sites:
         raise Refusal("site_unknown", fields={"site": ["site_unknown"]})
     home, here = sites[person.home_site], sites[site_id]
@@ -166,9 +162,7 @@ def gather(
     order_row = _choose(orders, day)
     order = _order(order_row, person) if order_row else None
 
-    past = tx.execute(
-        _PAST, {"patient": person.id, "since": day - timedelta(days=WINDOW_DAYS)}
-    ).all()
+    past = tx.execute(_PAST, {"patient": person.id, "since": day - timedelta(days=WINDOW_DAYS)}).all()
     slot_state, replaces = _slot_state(past, day, slot)
     # A dose that was swallowed and replaced by order (vomited, say) stays in the body's past;
     # one that was never taken does not.
@@ -176,6 +170,9 @@ def gather(
     last_swallow = max((d.day for d in doses if _counts(d)), default=None)
     if last_swallow is None:
         last_swallow = tx.execute(_LAST_SWALLOW, {"patient": person.id}).scalar()
+    if order_row is not None and order_row.elsewhere_on is not None:
+        # A dose documented elsewhere counts for the clock, if nothing here is newer.
+        last_swallow = max(filter(None, (last_swallow, order_row.elsewhere_on)))
 
     bottle_row, others = _bottles(tx, site_id, bottle, order)
     facts = DoseFacts(
@@ -240,6 +237,8 @@ def _order(row, person) -> OrderFacts:
         episode_started_on=row.episode_started_on or person.episode_started_on,
         previous_dose_ug=row.previous_dose_ug,
         last_increase_on=row.last_increase_on,
+        increase_before_on=row.increase_before_on,
+        previous_days=tuple(json.loads(row.previous_days)) if row.previous_days else None,
         week_ago_dose_ug=row.week_ago_dose_ug,
     )
 
@@ -310,6 +309,7 @@ def _bottle(row) -> BottleFacts:
         balance_ul=row.balance_ul,
         expires_on=row.expires_on,
         lot=row.lot,
+        halves=row.halves,
     )
 
 

@@ -18,7 +18,7 @@ from ost import canonical, policies
 from ost.errors import Refusal
 from ost.models import dose, site, station
 from ost.rules import facts as f
-from ost.services import register
+from ost.services import register, rows
 from ost.services.access import require
 from ost.services.promise import Identity, hold_counter
 from ost.services.witness import use_witness
@@ -109,22 +109,24 @@ def _end(house: House, work: Work, attempt, said: Ending) -> Ended:
     _register(work, attempt, said, swallowed_ug, rest_ul, flags)
     work.add(
         dose.dose_outcome,
-        attempt=attempt.id,
-        patient=attempt.patient,
-        outcome=said.outcome,
-        swallowed_ug=swallowed_ug,
-        disposition=said.disposition,
-        rest_ul=rest_ul,
-        content_digest=content,
-        evidence=evidence,
-        identity_path=said.identity.path if said.identity else None,
-        reason=said.reason,
-        drinker=said.drinker,
-        flags=canonical.text(flags),
-        by=work.actor.id,
-        witness=witness,
-        given_at=given_at,
-        entered_at=work.now,
+        **rows.outcome_row(
+            attempt=attempt.id,
+            patient=attempt.patient,
+            outcome=said.outcome,
+            swallowed_ug=swallowed_ug,
+            disposition=said.disposition,
+            rest_ul=rest_ul,
+            content_digest=content,
+            evidence=evidence,
+            identity_path=said.identity.path if said.identity else None,
+            reason=said.reason,
+            drinker=said.drinker,
+            flags=tuple(flags),
+            by=work.actor.id,
+            witness=witness,
+            given_at=given_at,
+            entered_at=work.now,
+        ),
     )
     if said.outcome == f.NOT_GIVEN:
         release(work, attempt, "not_given", reason=said.reason, second=witness)

@@ -18,7 +18,7 @@ from ost import canonical
 from ost.errors import Refusal
 from ost.models import dose, site, station
 from ost.rules.facts import Give, Reason, Refuse
-from ost.services import policy_of, register
+from ost.services import policy_of, register, rows
 from ost.services.access import require
 from ost.services.gather import Gathered, gather
 from ost.services.work import Actor, House, Work, new_id
@@ -158,14 +158,14 @@ def _identity_reasons(work: Work, wanted: DoseRequest, seen: Gathered) -> list[R
             return [Reason("identity_capture_missing", "stop")]
         return []
     evidence, capture = station.identity_evidence, station.capture
-    rows = work.tx.execute(
+    found = work.tx.execute(
         sa.select(evidence.c.patient, evidence.c.site, evidence.c.at)
         .where(sa.or_(evidence.c.id == given.capture, evidence.c.capture == given.capture))
         .union_all(
             sa.select(capture.c.patient, capture.c.site, capture.c.at).where(capture.c.id == given.capture)
         )
     ).all()
-    named = [r for r in rows if r.patient is not None]
+    named = [r for r in found if r.patient is not None]
     if not named:
         return [Reason("identity_capture_unknown", "stop")]
     if any(r.patient != wanted.patient_id for r in named):
@@ -186,9 +186,9 @@ def _write(
     reasons: list[Reason],
     head,
 ) -> Promised:
-    facts, order = seen.facts, seen.facts.order
+    facts = seen.facts
     shown = [canonical.plain(r) for r in reasons]
-    decision_id, facts_digest = _keep_decision(work, seen, policy, "give", shown)
+    decision = _keep_decision(work, seen, policy, "give", shown)
     line = register.append_line(
         work,
         head,
@@ -199,35 +199,25 @@ def _write(
     )
     work.add(
         dose.dose_attempt,
-        id=wanted.dose_id,
-        patient=wanted.patient_id,
-        dosing_day=facts.day,
-        slot=wanted.slot,
-        replaces=seen.replaces,
-        content_digest=content,
-        home_site=facts.home_site,
-        site=wanted.site,
-        permit=None,
-        prescription=order.id,
-        medicine=order.medicine,
-        product=head.product,
-        phase=order.phase,
-        ordered_ug=order.dose_ug,
-        dose_ug=verdict.dose_ug,
-        volume_ul=verdict.volume_ul,
-        bottle=line.bottle,
-        line=line.line,
-        identity_path=wanted.identity.path,
-        capture=wanted.identity.capture,
-        identity_reason=wanted.identity.reason,
-        observations=canonical.text(list(wanted.intoxication or ())),
-        counter=wanted.counter,
-        decision=decision_id,
-        policy=policy.digest,
-        facts_digest=facts_digest,
-        by=work.actor.id,
-        promised_at=work.now,
-        entered_at=work.now,
+        **rows.attempt_row(
+            dose_id=wanted.dose_id,
+            facts=facts,
+            decision=decision,
+            dose_ug=verdict.dose_ug,
+            volume_ul=verdict.volume_ul,
+            bottle=line.bottle,
+            product=head.product,
+            line=line.line,
+            content_digest=content,
+            identity_path=wanted.identity.path,
+            capture=wanted.identity.capture,
+            identity_reason=wanted.identity.reason,
+            intoxication=wanted.intoxication or (),
+            counter=wanted.counter,
+            replaces=seen.replaces,
+            at=work.now,
+            by=work.actor.id,
+        ),
     )
     if wanted.counter:
         hold_counter(work, wanted.counter, wanted.patient_id, wanted.dose_id)
@@ -263,7 +253,7 @@ def _refuse(work, wanted, content, seen: Gathered, policy, verdict, reasons) -> 
     ).scalar()
     decision_id = None
     if same is None:
-        decision_id, _ = _keep_decision(work, seen, policy, "refuse", shown)
+        decision_id = _keep_decision(work, seen, policy, "refuse", shown)["id"]
     work.add(
         r,
         id=wanted.dose_id,
@@ -290,25 +280,19 @@ def _refuse(work, wanted, content, seen: Gathered, policy, verdict, reasons) -> 
     )
 
 
-def _keep_decision(work: Work, seen: Gathered, policy, verdict: str, shown: list[dict]) -> tuple[str, str]:
-    facts = canonical.text(seen.facts)
-    facts_digest = canonical.digest_of_text(facts)
-    row = work.add(
+def _keep_decision(work: Work, seen: Gathered, policy, verdict: str, shown: list[dict]) -> dict:
+    return work.add(
         dose.decision,
-        id=new_id(),
-        patient=seen.facts.patient_id,
-        site=seen.facts.site,
-        day=seen.facts.day,
-        slot=seen.facts.slot,
-        verdict=verdict,
-        reasons=canonical.text(shown),
-        policy=policy.digest,
-        facts=facts,
-        facts_digest=facts_digest,
-        by=work.actor.id,
-        at=work.now,
+        **rows.decision_row(
+            id=new_id(),
+            facts=seen.facts,
+            policy=policy.digest,
+            verdict=verdict,
+            reasons=shown,
+            by=work.actor.id,
+            at=work.now,
+        ),
     )
-    return row["id"], facts_digest
 
 
 _ATTEMPT = sa.select(dose.dose_attempt).where(dose.dose_attempt.c.id == sa.bindparam("id"))

@@ -54,9 +54,7 @@ _OPEN_HERE = (
     .order_by(_A.c.promised_at)
 )
 _HELD = (
-    sa.select(
-        prescription.hold.c.patient, prescription.hold.c.reason_code, prescription.hold.c.come_back_on
-    )
+    sa.select(prescription.hold.c.patient, prescription.hold.c.reason_code, prescription.hold.c.come_back_on)
     .join_from(
         prescription.hold,
         prescription.hold_release,
@@ -133,8 +131,13 @@ def read_queue(tx: Connection, where: sa.Row, now: datetime) -> Queue:
             sa.select(site.arrival).where(site.arrival.c.site == where.id, site.arrival.c.day == day)
         )
     }
-    rows = tuple(_row(d, doses.get((d.patient, d.slot)), holds.get(d.patient), arrivals.get(d.patient), closed) for d in dues)
-    return Queue(where.id, day, tuple(sorted(rows, key=_order)), open_doses(tx, where.id), _seconds(doses, arrivals))
+    rows = tuple(
+        _row(d, doses.get((d.patient, d.slot)), holds.get(d.patient), arrivals.get(d.patient), closed)
+        for d in dues
+    )
+    return Queue(
+        where.id, day, tuple(sorted(rows, key=_order)), open_doses(tx, where.id), _seconds(doses, arrivals)
+    )
 
 
 def _row(due: Due, given, hold, arrival, closed: bool) -> Row:

@@ -39,7 +39,9 @@ class Report:
         self.problems.append({"what": what, **where})
 
 
-def verify(house: House, heads: Path | None = None, progress: Callable[[str, int], None] | None = None) -> Report:
+def verify(
+    house: House, heads: Path | None = None, progress: Callable[[str, int], None] | None = None
+) -> Report:
     """`heads`: folder of the signed heads outside the database, None = not looked at."""
     report = Report()
     tell = progress or (lambda *_: None)
