@@ -3,6 +3,11 @@
 from ost.errors import Message, N_
 
 MESSAGES = {
+    "dose_refused": Message(
+        N_("This dose must not be given now"),
+        N_("%(count)s reasons stand against it or must be known."),
+        N_("Read the reasons; each says what to do now."),
+    ),
     "changed_since_shown": Message(
         N_("Something changed since the card was shown"),
         N_("The card showed another amount; now it is %(dose_ug)s µg in %(volume_ul)s µL."),

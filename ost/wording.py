@@ -1,0 +1,149 @@
+"""Reasons and coded values in the reader's language, for pages and the API alike.
+
+A reason's placeholders are written by their kind (`ost.rules.reasons`): dates
+in both calendars, instants on the site's clock, codes as words.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from flask_babel import gettext
+
+from ost.answers import say
+from ost.errors import N_, catalogue
+from ost.rules.reasons import REASONS
+from ost.web.formats import clock, two_calendars
+
+WORDS = {
+    # medicines
+    "methadone": N_("methadone"),
+    "buprenorphine": N_("buprenorphine"),
+    "buprenorphine_naloxone": N_("buprenorphine-naloxone"),
+    # phases
+    "induction": N_("induction"),
+    "maintenance": N_("maintenance"),
+    "taper": N_("taper"),
+    # signs of intoxication
+    "drowsy": N_("drowsy"),
+    "alcohol": N_("smells of alcohol"),
+    "gait": N_("unsteady gait"),
+    "other": N_("other"),
+    # holds
+    "missed_doses": N_("missed doses"),
+    "intoxication": N_("intoxication"),
+    "medical_review": N_("medical review"),
+    "exposure": N_("swallowed what was not ordered"),
+    "custody_or_hospital_return": N_("back from custody or hospital"),
+    "other_clinical": N_("another clinical reason"),
+    "identity_documents": N_("identity documents"),
+    "transfer": N_("transfer"),
+    "fee_unpaid": N_("unpaid fee"),
+    "other_administrative": N_("another administrative reason"),
+    "clinical": N_("clinical"),
+    "administrative": N_("administrative"),
+    # one-tap reasons
+    "site_hours": N_("opening hours"),
+    "work_or_family": N_("work or family"),
+    "travel": N_("travel"),
+    "late_dose_before": N_("came late yesterday"),
+    "leaving_area": N_("leaving the area"),
+    "checked_with_patient": N_("checked with the patient"),
+    "checked_with_colleague": N_("checked with a colleague"),
+    "checked_in_record": N_("checked in the record"),
+    # identity
+    "reader_fault": N_("reader out of order"),
+    "finger_not_readable": N_("finger not readable"),
+    "finger_injured": N_("finger injured"),
+    "not_enrolled": N_("no finger enrolled"),
+    "patient_prefers": N_("patient prefers it"),
+    "downtime": N_("downtime"),
+    "finger": N_("finger"),
+    "card": N_("card"),
+    "number_face": N_("number and face"),
+    # voids
+    "wrong_patient": N_("wrong patient"),
+    "wrong_dose_entered": N_("wrong dose entered"),
+    "entered_twice": N_("entered twice"),
+    "not_taken": N_("found not taken"),
+    "other_recorded": N_("another reason, recorded"),
+    # outcomes
+    "swallowed": N_("swallowed"),
+    "partly": N_("partly swallowed"),
+    "not_given": N_("not given"),
+    "spat_out": N_("spat out"),
+    "swallowed_by_other": N_("swallowed by another person"),
+    "too_much": N_("more than ordered"),
+    "promised": N_("prepared, outcome not known"),
+    "refused": N_("refused"),
+    # where a rest went
+    "returned": N_("returned, not poured"),
+    "spilled": N_("spilled"),
+    "residue": N_("residue"),
+    # what was seen later
+    "vomited": N_("vomited"),
+    "unsteady": N_("unsteady"),
+    "kept_in_mouth": N_("kept in the mouth"),
+    "left_early": N_("left early"),
+    # bottles
+    "sealed": N_("sealed"),
+    "open": N_("open"),
+    "closed": N_("closed"),
+    # lanes and people
+    "pregnant": N_("pregnant"),
+    "work": N_("work"),
+    "guest": N_("guest"),
+    # roles
+    "nurse": N_("nurse"),
+    "prescriber": N_("prescriber"),
+    "pharmacist": N_("pharmacist"),
+    "case_manager": N_("case manager"),
+    "registrar": N_("registrar"),
+    "admin": N_("administrator"),
+    "auditor": N_("auditor"),
+    "health_department_reader": N_("health department"),
+}
+
+
+def word(code: str | None) -> str:
+    """A coded value as a word; a code without one (a site, a bottle) stays as it is."""
+    if code is None:
+        return "–"
+    return gettext(WORDS[code]) if code in WORDS else code
+
+
+def placeholder(kind: str, value, tz: str) -> str:
+    """One placeholder of a reason, written by its kind."""
+    if value is None:
+        return "–"
+    match kind:
+        case "date":
+            return two_calendars(value if isinstance(value, date) else date.fromisoformat(value))
+        case "instant":
+            return clock(_instant(value), tz)
+        case "code":
+            return ", ".join(word(code) for code in str(value).split(", "))
+        case "reason":
+            return gettext(catalogue()[value].title) if value in catalogue() else str(value)
+    return str(value)
+
+
+def _instant(value) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value.replace("Z", "+00:00"))
+
+
+def reason(found: dict, tz: str = "Asia/Taipei") -> dict:
+    """A reason as kept (`code`, `tier`, `data`, ...) with its texts: what, why, what to do now."""
+    kinds = REASONS.get(found["code"], {})
+    data = {name: placeholder(kinds.get(name, "text"), value, tz) for name, value in found["data"].items()}
+    texts = say(found["code"], data)
+    return {
+        "code": found["code"],
+        "tier": found["tier"],
+        "title": texts["title"],
+        "detail": texts["detail"],
+        "action": texts["action"],
+        "data": found["data"],
+        "needs_signoff": found["needs_signoff"],
+        "weak_source": found["weak_source"],
+    }
