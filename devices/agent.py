@@ -91,7 +91,9 @@ class StationKey:
         """Raises FileNotFoundError, or KeyFileUnsafe when others may read the file or it is damaged."""
         with path.open() as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
-                raise KeyFileUnsafe(f"{path.name} may be read by others: chmod 600 it, and enrol this station anew")
+                raise KeyFileUnsafe(
+                    f"{path.name} may be read by others: chmod 600 it, and enrol this station anew"
+                )
             try:
                 kept = json.load(file)
                 return cls(kept["station"], Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept["key"])))
@@ -175,7 +177,9 @@ def _code(raw: bytes, status: int) -> str:
 def enrol(door: Door, code: str, path: Path) -> StationKey:
     """Trade a one-time code for a place: makes the key, tells the server its public half, keeps it at `path`."""
     if path.exists():
-        raise FileExistsError(f"{path.name} is there already: this station is enrolled, or remove the file first")
+        raise FileExistsError(
+            f"{path.name} is there already: this station is enrolled, or remove the file first"
+        )
     key = StationKey.new()
     body = {"code": code, "public_key": key.public}
     body["signature"] = key.sign("enrol", code, body_digest({"public_key": key.public}))
@@ -191,7 +195,9 @@ class Agent:
     to stop, with a heartbeat beside it. `now` counts seconds and need not be the time.
     """
 
-    def __init__(self, reader: Reader, door: Door, key: StationKey, now: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, reader: Reader, door: Door, key: StationKey, now: Callable[[], float] = time.monotonic
+    ):
         self.reader = reader
         self._door = door
         self._key = key

@@ -12,8 +12,6 @@ from collections import OrderedDict
 import numpy as np
 from PIL import Image
 
-from .extract import DPI
-
 CONDITIONS = ("normal", "wet", "dry", "edge")
 _MASTERS_KEPT = 256
 

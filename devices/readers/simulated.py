@@ -118,5 +118,7 @@ class SimulatedReader:
                 case ("image", image, dpi):
                     return Captured(Sample(FINGER, "image/png", image, dpi, _DECLARED))
                 case ("finger", finger, condition, impression):
-                    picture = draw(finger, secrets.randbits(32) if impression is None else impression, condition)
+                    picture = draw(
+                        finger, secrets.randbits(32) if impression is None else impression, condition
+                    )
                     return Captured(Sample(FINGER, "image/png", png(picture), DPI, _DECLARED))

@@ -1,0 +1,105 @@
+"""A signed capture arrives: check the door, read the print, and keep what it came to.
+
+The identical post within half a minute gets the same answer; anything else with
+a used challenge is a replay. What the touch means at the counter is
+`ost.services.touched`. Nothing of a print is kept, logged or answered.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from devices.fingerprints.cylinders import Cylinders
+from devices.fingerprints.errors import FingerprintError
+from devices.interface import CAPTURED, NOT_CAPTURED_CODES, UNKNOWN_CODES, Touch
+from ost import policies
+from ost.models.station import capture
+from ost.services import door, touched
+from ost.services.door import Entered, TurnedAway
+from ost.services.gallery import PrintGallery
+from ost.services.probe import probe_of
+from ost.services.work import House
+
+REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureAnswer:
+    """What the agent hears: how it went, never of whom.
+
+    `result`: one of touched.RESULTS, or "refused". `code`: of the catalogue, None when a
+    person was shown or confirmed. `capture`: the id it is kept under, None when refused.
+    """
+
+    result: str
+    code: str | None = None
+    capture: str | None = None
+
+    @property
+    def refused(self) -> bool:
+        return self.result == REFUSED
+
+
+def receive_capture(
+    house: House, gallery: PrintGallery, station: str, challenge: str, touch: Touch, signature: str
+) -> CaptureAnswer:
+    """One post of an agent. Refusals are returned, because they are kept."""
+    digest = touch.digest()
+    entered = door.enter(house, station, "capture", str(challenge), digest, signature)
+    if isinstance(entered, TurnedAway):
+        return CaptureAnswer(REFUSED, entered.code)
+    known = _answer_before(house, entered, digest)
+    if known is not None:
+        return known
+    if not entered.fresh:
+        return _refuse(house, entered, "challenge_stale")
+    if touch.simulated and not house.demo:
+        return _refuse(house, entered, "simulated_reader_refused")
+    print_, problem, found = _read(touch)
+    try:
+        result = touched.keep(house, gallery, entered, digest, touch, print_, problem, found)
+    except IntegrityError:
+        # The same challenge was used by another post while this one was being read.
+        known = _answer_before(house, entered, digest)
+        if known is None:
+            raise
+        return known
+    return CaptureAnswer(**result)
+
+
+def _read(touch: Touch) -> tuple[Cylinders | None, str | None, int]:
+    """(print, None, cylinders), or (None, why there is none, 0). A bad print is "touch again"."""
+    if touch.ending != CAPTURED:
+        known = touch.code in NOT_CAPTURED_CODES + UNKNOWN_CODES
+        return None, touch.code if known else "reader_failed", 0
+    try:
+        print_ = probe_of(touch.sample)
+    except FingerprintError as error:
+        return None, _SAID.get(error.code, "touch_again"), 0
+    return print_, None, len(print_)
+
+
+#: At the counter a poor print has one name; what is wrong with a device's picture keeps its own.
+_SAID = {"bad_image": "bad_image", "bad_template": "bad_template", "not_a_fingerprint": "no_finger"}
+
+
+def _answer_before(house: House, entered: Entered, digest: str) -> CaptureAnswer | None:
+    """The answer the identical post got, or a replay's refusal, or None for an unused challenge."""
+    with house.read() as tx:
+        row = tx.execute(sa.select(capture).where(capture.c.nonce == entered.challenge.nonce)).one_or_none()
+    if row is None:
+        return None
+    again = timedelta(seconds=policies.policy(entered.policy).int("capture_repeat_s"))
+    same = row.station == entered.id and row.sample_digest == digest
+    if same and timedelta(0) <= house.now() - row.at <= again:
+        return CaptureAnswer(**json.loads(row.answer))
+    return _refuse(house, entered, "capture_replayed", capture=row.id)
+
+
+def _refuse(house: House, entered: Entered, code: str, **facts) -> CaptureAnswer:
+    return CaptureAnswer(REFUSED, door.turn_away(house, code, entered.id, entered.site, **facts).code)

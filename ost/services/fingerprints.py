@@ -1,0 +1,258 @@
+"""Enrol and withdraw fingers.
+
+A print that shows too little is refused and nothing is kept; a poor one is kept
+and said to be poor. A likeness to somebody else's print is shown to a human and
+decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from devices.fingerprints import ALGORITHM
+from devices.fingerprints import quality as image_quality
+from devices.fingerprints.cylinders import Cylinders, cylinders
+from devices.fingerprints.decide import DUPLICATE, VERIFY_1_1
+from devices.fingerprints.errors import FingerprintError
+from devices.fingerprints.extract import extract
+from devices.fingerprints.gallery import Candidate
+from ost import clock, policies
+from ost.errors import Refusal
+from ost.log import log
+from ost.models import patient as people
+from ost.models import site as sites
+from ost.models.patient import fingerprint
+from ost.services import sealed
+from ost.services.access import require
+from ost.services.gallery import PrintGallery
+from ost.services.known_here import known_here
+from ost.services.probe import enough, refusal_of, uploaded_image
+from ost.services.templates import FINGERS, seal_template
+from ost.services.work import Actor, House, new_id
+
+MOST_IMPRESSIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Somebody else whose print is alike. `patient` only where this site may see them."""
+
+    patient: str | None
+    finger: str | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """`impressions`: of this finger so far; `fingers`: of this person. `agrees`: like the
+    finger's earlier impressions (None for the first). `advice`: one of quality.ADVICE."""
+
+    id: str
+    patient: str
+    finger: str
+    impression: int
+    impressions: int
+    impressions_wanted: int
+    fingers: int
+    fingers_wanted: int
+    quality: int | None
+    cylinders: int
+    advice: str
+    agrees: bool | None
+    duplicates: tuple[Duplicate, ...]
+
+
+def enrol_finger(
+    house: House,
+    gallery: PrintGallery,
+    actor: Actor,
+    patient_id: str,
+    finger: str,
+    dpi: int,
+    image: str,
+    synthetic: bool = False,
+) -> Enrolled:
+    """Keep one impression of `finger` (as "right_index") from a base64 picture at `dpi`."""
+    home = _home(house, patient_id)
+    require(house, actor, "patient.enrol_finger", home.id)
+    if finger not in FINGERS:
+        raise Refusal("finger_unknown", fields={"finger": ["finger_unknown"]})
+    picture = uploaded_image(image)
+    print_, minutiae = None, None
+    try:
+        image_quality.require_finger(picture, dpi)
+        minutiae = extract(picture, dpi)
+        print_ = cylinders(minutiae)
+        enough(print_)
+        judged = image_quality.assess(picture, dpi, minutiae)
+    except FingerprintError as error:
+        raise refusal_of(error, len(print_) if print_ is not None else 0) from None
+    gallery.refresh(house, [patient_id])
+    alike = gallery.search(print_, limit=8)
+    own = gallery.search(print_, among=[patient_id], limit=1)
+    row = store(house, actor, home.id, patient_id, finger, minutiae, print_, judged.nfiq2, synthetic)
+    gallery.refresh(house, [patient_id])
+    policy = policies.policy(home.policy)
+    return Enrolled(
+        id=row["id"],
+        patient=patient_id,
+        finger=finger,
+        impression=row["impression"],
+        impressions=row["of_finger"],
+        impressions_wanted=policy.int("enrol_impressions"),
+        fingers=row["fingers"],
+        fingers_wanted=policy.int("enrol_min_fingers"),
+        quality=judged.nfiq2,
+        cylinders=len(print_),
+        advice=judged.advice,
+        agrees=_agrees(row["of_finger"], finger, own),
+        duplicates=_duplicates(house, actor, home, patient_id, alike),
+    )
+
+
+def store(
+    house: House,
+    actor: Actor,
+    site: str,
+    patient_id: str,
+    finger: str,
+    minutiae,
+    print_: Cylinders,
+    nfiq2: int | None,
+    synthetic: bool,
+) -> dict:
+    """Write one impression. {"id", "impression", "of_finger", "fingers"}."""
+    f = fingerprint
+    with house.work(actor, site, "finger.enrolled", patient=patient_id) as work:
+        if not work.lock_patients([patient_id]):
+            raise Refusal("patient_unknown")
+        rows = work.tx.execute(
+            sa.select(f.c.finger, f.c.impression, f.c.withdrawn_at).where(f.c.patient == patient_id)
+        ).all()
+        standing = [r for r in rows if r.withdrawn_at is None]
+        of_finger = sum(r.finger == finger for r in standing)
+        if of_finger >= MOST_IMPRESSIONS:
+            raise Refusal("impressions_complete", most=MOST_IMPRESSIONS)
+        # Numbers of withdrawn impressions are not used again: a template is bound to its number.
+        impression = max((r.impression for r in rows if r.finger == finger), default=0) + 1
+        key = sealed.person_key(work.tx, work.keys, patient_id)
+        row = work.add(
+            f,
+            id=new_id(),
+            patient=patient_id,
+            finger=finger,
+            impression=impression,
+            algorithm=ALGORITHM,
+            template_sealed=seal_template(key, patient_id, finger, impression, minutiae, nfiq2),
+            nfiq2=nfiq2,
+            cylinders=len(print_),
+            capture=None,
+            synthetic=synthetic,
+            enrolled_at=work.now,
+            enrolled_by=actor.id,
+            withdrawn_at=None,
+            change_no=work.next_change_no("gallery"),
+        )
+        work.payload = {"fingerprint": row["id"], "finger": finger, "impression": impression}
+    fingers = {r.finger for r in standing} | {finger}
+    return {"id": row["id"], "impression": impression, "of_finger": of_finger + 1, "fingers": len(fingers)}
+
+
+def withdraw(
+    house: House, gallery: PrintGallery, actor: Actor, patient_id: str, finger: str | None = None
+) -> int:
+    """One finger, or all, no longer match anywhere; how many impressions went. The templates are wiped."""
+    home = _home(house, patient_id)
+    require(house, actor, "patient.enrol_finger", home.id)
+    f = fingerprint
+    with house.work(actor, home.id, "finger.withdrawn", patient=patient_id) as work:
+        work.lock_patients([patient_id])
+        standing = [f.c.patient == patient_id, f.c.withdrawn_at.is_(None)]
+        if finger is not None:
+            standing.append(f.c.finger == finger)
+        if not work.tx.execute(sa.select(f.c.id).where(*standing).limit(1)).first():
+            raise Refusal("finger_not_enrolled")
+        count = work.tx.execute(
+            sa.update(f)
+            .where(*standing)
+            .values(withdrawn_at=work.now, template_sealed=b"", change_no=work.next_change_no("gallery"))
+        ).rowcount
+        work.payload = {"finger": finger, "impressions": count}
+    gallery.refresh(house, [patient_id])
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class FingerView:
+    finger: str
+    impressions: int
+    best_quality: int | None
+    least_cylinders: int
+    synthetic: bool
+    enrolled_at: object
+
+
+def fingers_of(house: House, actor: Actor, patient_id: str) -> list[FingerView]:
+    home = _home(house, patient_id)
+    require(house, actor, "patient.read", home.id)
+    f = fingerprint
+    with house.read() as tx:
+        rows = tx.execute(
+            sa.select(f)
+            .where(f.c.patient == patient_id, f.c.withdrawn_at.is_(None))
+            .order_by(f.c.enrolled_at)
+        ).all()
+    views = []
+    for name in FINGERS:
+        own = [r for r in rows if r.finger == name]
+        if own:
+            qualities = [r.nfiq2 for r in own if r.nfiq2 is not None]
+            views.append(
+                FingerView(
+                    name,
+                    len(own),
+                    max(qualities, default=None),
+                    min(r.cylinders for r in own),
+                    any(r.synthetic for r in own),
+                    own[-1].enrolled_at,
+                )
+            )
+    return views
+
+
+def _agrees(of_finger: int, finger: str, own: list[Candidate]) -> bool | None:
+    """Whether the print is like this finger's earlier ones: a wrong finger put down shows here."""
+    if of_finger == 1:
+        return None
+    return bool(own) and own[0].finger == finger and own[0].score >= VERIFY_1_1
+
+
+def _duplicates(house, actor, home, patient_id: str, found: list[Candidate]) -> tuple[Duplicate, ...]:
+    alike = [c for c in found if c.person != patient_id and c.score >= DUPLICATE]
+    if not alike:
+        return ()
+    with house.read() as tx:
+        here = known_here(tx, home.id, clock.dosing_day(house.now(), home.tz))
+    with house.work(actor, home.id, "finger.alike", patient=patient_id) as work:
+        work.payload = {"alike": len(alike), "best_e4": round(alike[0].score * 10_000)}
+    log.warning("finger_alike", count=len(alike))
+    return tuple(
+        Duplicate(c.person, c.finger, c.score) if c.person in here else Duplicate(None, None, c.score)
+        for c in alike
+    )
+
+
+def _home(house: House, patient_id: str) -> sa.Row:
+    """Id, zone and policy of the person's home site."""
+    p, s = people.patient, sites.site
+    with house.read() as tx:
+        row = tx.execute(
+            sa.select(s.c.id, s.c.tz, s.c.policy)
+            .join(p, p.c.home_site == s.c.id)
+            .where(p.c.id == patient_id, p.c.active)
+        ).one_or_none()
+    if row is None:
+        raise Refusal("patient_unknown")
+    return row

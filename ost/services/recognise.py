@@ -1,0 +1,87 @@
+"""Whose finger is this: first among the people known at the site, then in the network.
+
+Answers with opaque ids and writes nothing. A stranger comes back as an id for
+the one bit that may be said of them, never for showing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from devices.fingerprints.cylinders import Cylinders
+from devices.fingerprints.decide import (
+    IDENTIFY_NETWORK,
+    IDENTIFY_SIMULATED,
+    IDENTIFY_SITE,
+    Ambiguous,
+    Named,
+    decide_identity,
+    verify,
+)
+from devices.fingerprints.gallery import Candidate
+from ost import clock
+from ost.models import site as sites
+from ost.services.gallery import PrintGallery, stands
+from ost.services.known_here import known_here
+from ost.services.work import House
+
+PERSON, SEVERAL, STRANGER, NOBODY = "person", "several", "stranger", "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """`candidates`: people known at the site, best first: one for PERSON, up to three for SEVERAL."""
+
+    kind: str
+    candidates: tuple[Candidate, ...] = ()
+    stranger: str | None = field(default=None, repr=False)
+    score: float = 0.0
+    complete: bool = True  # False: the network's prints were not all loaded yet
+
+    @property
+    def person(self) -> str | None:
+        return self.candidates[0].person if self.kind == PERSON else None
+
+
+def recognise(
+    house: House, gallery: PrintGallery, site: str, probe: Cylinders, simulated: bool = False
+) -> Recognised:
+    """Raises TooFewCylinders: "touch again", never a mismatch."""
+    with house.read() as tx:
+        tz = tx.execute(sa.select(sites.site.c.tz).where(sites.site.c.id == site)).scalar_one()
+        here = known_here(tx, site, clock.dosing_day(house.now(), tz))
+    gallery.refresh(house, here)
+    point = IDENTIFY_SIMULATED if simulated else IDENTIFY_SITE
+    found = _standing(house, gallery.search(probe, among=here))
+    match decide_identity(found, point):
+        case Named(candidate):
+            return Recognised(PERSON, (candidate,), score=candidate.score)
+        case Ambiguous(candidates):
+            return Recognised(SEVERAL, candidates, score=candidates[0].score)
+    complete = gallery.progress.ready
+    beyond = [c for c in gallery.search(probe) if c.person not in here]
+    point = IDENTIFY_SIMULATED if simulated else IDENTIFY_NETWORK
+    match decide_identity(_standing(house, beyond), point):
+        case Named(candidate):
+            return Recognised(STRANGER, stranger=candidate.person, score=candidate.score, complete=complete)
+    return Recognised(NOBODY, score=found[0].score if found else 0.0, complete=complete)
+
+
+def confirms(
+    house: House, gallery: PrintGallery, person: str, probe: Cylinders, simulated: bool = False
+) -> tuple[bool, float]:
+    """1:1: whether the print is this person's, and the score. Raises TooFewCylinders."""
+    gallery.refresh(house, [person])
+    found = _standing(house, gallery.search(probe, among=[person], limit=1))
+    score = found[0].score if found else 0.0
+    return verify(score, simulated), score
+
+
+def _standing(house: House, found: list[Candidate]) -> list[Candidate]:
+    """Without those withdrawn since: a hit is checked again in the database."""
+    if not found:
+        return found
+    with house.read() as tx:
+        return [c for c in found if stands(tx, c)]

@@ -1,0 +1,220 @@
+"""What a touch means at its counter, and its one transaction.
+
+While the counter's dose has no outcome, a touch is only a 1:1 check of the
+person that dose is for: another's finger is said and never changes the card.
+Otherwise the touch calls a person to the counter and gives them their place in
+the day. Matching is done before the transaction; if the counter changed
+meanwhile, it is done again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from devices.fingerprints.cylinders import Cylinders
+from devices.interface import Touch
+from ost import canonical, clock
+from ost.log import log
+from ost.models import site as sites
+from ost.models.dose import dose_attempt
+from ost.models.station import capture, identity_evidence
+from ost.services import recognise
+from ost.services.arrive import arrive
+from ost.services.door import Entered
+from ost.services.gallery import PrintGallery
+from ost.services.stranger import answer_about
+from ost.services.work import House, Work, new_id
+
+SHOWN, CONFIRMED, STOPPED, CHOOSE, UNKNOWN_PERSON, AGAIN = RESULTS = (
+    "shown",  # a person is on the counter's screen
+    "confirmed",  # the person of the dose, at hand-over
+    "stopped",  # another person's finger at hand-over
+    "choose",  # several faces are offered
+    "nobody",  # not recognised, or not expected here
+    "again",  # nothing usable was read
+)
+ARRIVAL, HAND_OVER = "arrival", "hand_over"
+_TRIES = 3
+
+
+class _Changed(Exception):
+    """The counter was locked to a dose, or freed, while the print was compared."""
+
+
+@dataclass(slots=True)
+class _Finding:
+    """What the comparison came to, before anything is written."""
+
+    result: str
+    code: str | None = None
+    person: str | None = None  # whom the capture names
+    purpose: str | None = None
+    dose: str | None = None
+    score: float = 0.0
+    other: str | None = None  # known here, touched at another's dose
+    stranger: str | None = field(default=None, repr=False)
+    offered: tuple[str, ...] = ()
+
+
+def keep(
+    house: House,
+    gallery: PrintGallery,
+    entered: Entered,
+    digest: str,
+    touch: Touch,
+    print_: Cylinders | None,
+    problem: str | None,
+    cylinders: int,
+) -> dict:
+    """Compare, write, and return the answer as it is kept: {"result", "code", "capture"}.
+
+    IntegrityError when the challenge's nonce was used meanwhile: nothing is kept then.
+    """
+    for last in (False,) * (_TRIES - 1) + (True,):
+        with house.read() as tx:
+            counter = tx.execute(_COUNTER, {"station": entered.id}).one_or_none()
+            owner = _owner(tx, counter)
+        finding = _find(house, gallery, entered, touch, print_, problem, counter, owner)
+        try:
+            return _write(house, entered, digest, touch, finding, counter, cylinders)
+        except _Changed:
+            if last:
+                raise
+    raise AssertionError("unreachable")
+
+
+_COUNTER = sa.select(sites.counter).where(sites.counter.c.station == sa.bindparam("station")).limit(1)
+
+
+def _owner(tx, counter) -> str | None:
+    """Whose dose the counter is locked to."""
+    if counter is None or counter.dose is None:
+        return None
+    return tx.execute(
+        sa.select(dose_attempt.c.patient).where(dose_attempt.c.id == counter.dose)
+    ).scalar_one_or_none()
+
+
+def _find(house, gallery, entered, touch, print_, problem, counter, owner) -> _Finding:
+    if problem is not None:
+        return _Finding(AGAIN, problem)
+    if owner is not None:
+        return _hand_over(house, gallery, entered, touch, print_, counter.dose, owner)
+    found = recognise.recognise(house, gallery, entered.site, print_, touch.simulated)
+    score = found.score
+    match found.kind:
+        case recognise.PERSON if counter is None:
+            return _Finding(UNKNOWN_PERSON, "no_counter", score=score)
+        case recognise.PERSON:
+            return _Finding(SHOWN, None, found.person, ARRIVAL, score=score)
+        case recognise.SEVERAL:
+            offered = tuple(c.person for c in found.candidates)
+            return _Finding(CHOOSE, "choose_face", score=score, offered=offered)
+        case recognise.STRANGER:
+            return _Finding(UNKNOWN_PERSON, "known_elsewhere", score=score, stranger=found.stranger)
+    return _Finding(UNKNOWN_PERSON, "not_recognised" if found.complete else "gallery_loading", score=score)
+
+
+def _hand_over(house, gallery, entered, touch, print_, dose, owner) -> _Finding:
+    right, score = recognise.confirms(house, gallery, owner, print_, touch.simulated)
+    if right:
+        return _Finding(CONFIRMED, None, owner, HAND_OVER, dose, score)
+    found = recognise.recognise(house, gallery, entered.site, print_, touch.simulated)
+    if found.kind == recognise.PERSON and found.person != owner:
+        return _Finding(
+            STOPPED, "another_persons_finger", None, dose=dose, score=found.score, other=found.person
+        )
+    if found.kind == recognise.STRANGER and found.stranger != owner:
+        return _Finding(STOPPED, "another_persons_finger", None, dose=dose, score=found.score)
+    # Near to nobody: a worn or unenrolled finger looks just like that. Said as "not confirmed".
+    return _Finding(AGAIN, "finger_not_confirmed", None, dose=dose, score=score)
+
+
+def _write(house: House, entered: Entered, digest, touch: Touch, f: _Finding, seen, cylinders: int) -> dict:
+    c = sites.counter
+    with house.work(entered.actor, entered.site, f"capture.{f.result}", patient=f.person) as work:
+        work.lock_patients([p for p in (f.person, f.stranger) if p is not None])
+        if seen is not None:
+            now = work.tx.execute(sa.select(c).where(c.c.id == seen.id).with_for_update()).one()
+            if (now.dose, now.station) != (seen.dose, entered.id):
+                raise _Changed
+        kept = _keep_rows(work, entered, digest, touch, f, cylinders)
+        notice = _notice(work, f, kept["capture"])
+        if f.result == SHOWN:
+            arrive(work, entered.site, clock.dosing_day(work.now, entered.tz), f.person)
+        if seen is not None:
+            _tell_counter(work, seen.id, f, notice)
+        work.payload = {
+            "station": entered.id,
+            "capture": kept["capture"],
+            "result": f.result,
+            "code": f.code,
+            "counter": seen.id if seen is not None else None,
+            "dose": f.dose,
+            "simulated": touch.simulated,
+        }
+    log.info("touch", station=entered.id, kind=f.result, code=f.code)
+    return kept
+
+
+def _keep_rows(work: Work, entered: Entered, digest, touch: Touch, f: _Finding, cylinders: int) -> dict:
+    answer = {"result": f.result, "code": f.code, "capture": new_id()}
+    work.add(
+        capture,
+        id=answer["capture"],
+        station=entered.id,
+        site=entered.site,
+        nonce=entered.challenge.nonce,
+        sample_digest=digest,
+        reader_kind=touch.reader_kind,
+        simulated=touch.simulated,
+        ending=touch.ending,
+        quality=cylinders if cylinders else None,
+        answer=canonical.text(answer),
+        patient=f.person,
+        score_e4=round(f.score * 10_000) if f.score else None,
+        at=work.now,
+    )
+    if f.person is not None:
+        work.add(
+            identity_evidence,
+            id=new_id(),
+            patient=f.person,
+            site=entered.site,
+            purpose=f.purpose,
+            path="finger",
+            capture=answer["capture"],
+            dose=f.dose,
+            station=entered.id,
+            account=None,
+            reason=None,
+            at=work.now,
+        )
+    return answer
+
+
+def _notice(work: Work, f: _Finding, capture_id: str) -> dict | None:
+    """What the page is told besides the person: codes and, of people known here, ids."""
+    if f.code is None:
+        return None
+    notice = {"code": f.code, "capture": capture_id, "at": work.now}
+    if f.result == STOPPED:
+        notice["patient"] = f.other
+    if f.offered:
+        notice["candidates"] = list(f.offered)
+    if f.stranger is not None:
+        notice["dosed_today"] = answer_about(work, f.stranger, "counter.touch")
+    return notice
+
+
+def _tell_counter(work: Work, counter_id: str, f: _Finding, notice: dict | None) -> None:
+    c = sites.counter
+    values = {"notice": canonical.text(notice) if notice else None, "version": c.c.version + 1}
+    if f.result == SHOWN:
+        values |= {"patient": f.person, "shown_at": work.now}
+    elif f.result in (CHOOSE, UNKNOWN_PERSON):
+        # The person before has left the reader to somebody else: their card does not stay open.
+        values |= {"patient": None, "shown_at": None}
+    work.tx.execute(sa.update(c).where(c.c.id == counter_id).values(**values))
