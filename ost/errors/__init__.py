@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 
 
 def N_(text: str) -> str:
@@ -62,12 +64,16 @@ class Catalogue:
         return iter(self.messages)
 
 
-def _load() -> Catalogue:
-    from ost.errors import clinical, dosing, general
+#: One part per subject: a file beside this one with MESSAGES. Add yours here.
+PARTS = ("general", "access", "clinical", "dosing", "biometrics", "people", "stock")
 
+
+def _load() -> Catalogue:
     catalogue = Catalogue()
-    for part in (general, clinical, dosing):
-        catalogue.add(part.MESSAGES)
+    for part in PARTS:
+        if find_spec(f"ost.errors.{part}") is None:
+            continue
+        catalogue.add(import_module(f"ost.errors.{part}").MESSAGES)
     return catalogue
 
 
