@@ -42,11 +42,19 @@
     if (closes) return closes.closest("dialog").close();
     if (event.target.closest("[data-print]")) return window.print();
 
-    if (event.target.closest('[aria-disabled="true"]')) event.preventDefault();
     document.querySelectorAll("details[data-menu][open]").forEach((menu) => {
       if (!menu.contains(event.target)) menu.open = false;
     });
   });
+
+  // What is shown as not available does nothing, whoever else listens.
+  document.addEventListener("click", (event) => {
+    const off = event.target.closest('[aria-disabled="true"]');
+    if (!off) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    document.dispatchEvent(new CustomEvent("ost:refused", { detail: off }));
+  }, true);
 
   // One submit per form: a double click sends once. The server's own key makes a repeat harmless too.
   document.addEventListener("submit", (event) => {
@@ -81,7 +89,7 @@
     }
   });
 
-  document.addEventListener("htmx:afterSettle", (event) => openArrived(event.target));
+  document.addEventListener("htmx:afterSettle", () => openArrived(document));
   document.addEventListener("DOMContentLoaded", () => {
     openArrived(document);
     const focus = document.querySelector("[data-focus]");

@@ -1,0 +1,303 @@
+// The counter page: clocks, the check before "prepare", scanners, the signature, what a refresh must not lose.
+// The server decides everything; this only keeps the hand of the nurse quick and safe.
+"use strict";
+
+(() => {
+  const page = document.querySelector(".counter");
+  if (!page) return;
+  const person = () => document.getElementById("person");
+  const offset = Number(page.dataset.now) - Date.now(); // the server's clock, not the tablet's
+  const now = () => Date.now() + offset;
+
+  // --- clocks and countdowns ---------------------------------------------------------------
+
+  const clock = page.querySelector("[data-clock]");
+  const tick = () => {
+    if (clock) {
+      clock.textContent = new Intl.DateTimeFormat("en-GB", {
+        hour: "2-digit", minute: "2-digit", timeZone: page.dataset.tz || "Asia/Taipei",
+      }).format(now());
+    }
+    page.querySelectorAll("[data-seconds]").forEach((el) => {
+      el.textContent = Math.max(0, Math.ceil((Number(el.dataset.seconds) - now()) / 1000)) + "\u00a0s";
+    });
+    page.querySelectorAll("progress[data-until]").forEach((el) => {
+      el.value = Math.max(0, (Number(el.dataset.until) - now()) / 1000);
+    });
+    page.querySelectorAll("[data-until-hide]").forEach((el) => {
+      if (Number(el.dataset.untilHide) <= now()) el.classList.add("is-over"); // keeps its place, so that nothing jumps
+    });
+    page.querySelectorAll("[data-good-until]").forEach((el) => {
+      if (Number(el.dataset.goodUntil) <= now()) el.setAttribute("aria-disabled", "true");
+    });
+  };
+  setInterval(tick, 250);
+
+  // --- before "prepare": the check is answered, and every question has a reason ------------------
+
+  const firstMissing = () => {
+    const form = document.getElementById("card-form");
+    if (!form) return null;
+    const check = document.getElementById("no-signs");
+    if (check && !check.checked) return check;
+    for (const box of form.querySelectorAll(".tier--reason .chips")) {
+      if (!box.querySelector("input:checked")) return box.querySelector("input");
+    }
+    return null;
+  };
+
+  const gate = () => {
+    const button = page.querySelector("[data-needs-check]");
+    if (!button || button.hasAttribute("data-shut")) return;
+    const missing = firstMissing();
+    button.setAttribute("aria-disabled", String(Boolean(missing)));
+    const hint = document.getElementById("hint");
+    if (hint) {
+      const text = missing ? (missing.id === "no-signs" ? button.dataset.firstCheck : button.dataset.firstReason) : "";
+      if (hint.textContent !== text) hint.textContent = text;
+    }
+  };
+
+  document.addEventListener("change", gate);
+  document.addEventListener("ost:refused", (event) => {
+    if (!event.detail.matches("[data-needs-check]")) return;
+    const missing = firstMissing();
+    if (missing) missing.focus();
+  });
+
+  // --- one request at a time, and no stale answer over a newer one ---------------------------------
+
+  let actions = 0;
+  let flying = 0;
+  let changedAt = 0;
+  let failures = 0;
+  const isPoll = (el) => el.id === "poll";
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (isPoll(event.detail.elt)) {
+      event.detail.xhr.ostActions = actions;
+      return;
+    }
+    if (flying) return event.preventDefault(); // a second click while the first is on its way
+    flying = 1;
+    actions += 1;
+    event.detail.elt.setAttribute("aria-busy", "true");
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (isPoll(event.detail.elt)) return;
+    flying = 0;
+    event.detail.elt.removeAttribute("aria-busy");
+    if (event.detail.elt.hasAttribute("data-closes-dialog")) event.detail.elt.closest("dialog")?.close();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const asked = event.detail.xhr.ostActions;
+    if (asked !== undefined && (asked !== actions || flying)) {
+      event.detail.shouldSwap = false;
+      return;
+    }
+    remember();
+  });
+
+  const offline = document.getElementById("offline");
+  const reached = () => { failures = 0; offline.hidden = true; };
+  const lost = () => { failures += 1; if (failures > 1) offline.hidden = false; };
+  document.addEventListener("htmx:afterOnLoad", reached);
+  document.addEventListener("htmx:sendError", lost);
+  document.addEventListener("htmx:timeout", lost);
+  document.addEventListener("htmx:responseError", lost);
+
+  // The second half of a double click must not press what has just taken the button's place.
+  document.addEventListener("click", (event) => {
+    if (Date.now() - changedAt < 400 && event.target.closest("[data-primary]")) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  }, true);
+
+  // --- what a refresh must not lose: taps, an open dialog, the focus, a half-made signature ---------
+
+  let kept = null;
+  const remember = () => {
+    const box = person();
+    kept = {
+      screen: box.dataset.screen,
+      dose: box.dataset.dose,
+      checked: Array.from(box.querySelectorAll("input:checked")).map((i) => [i.name, i.value]),
+      dialog: box.querySelector("dialog[open]")?.id,
+      focus: document.activeElement?.id,
+    };
+  };
+  const restore = () => {
+    const box = person();
+    if (kept && kept.dose && kept.dose === box.dataset.dose) {
+      kept.checked.forEach(([name, value]) => {
+        const input = box.querySelector('input[name="' + CSS.escape(name) + '"][value="' + CSS.escape(value) + '"]');
+        if (input) input.checked = true;
+      });
+      const dialog = kept.dialog && document.getElementById(kept.dialog);
+      if (dialog) window.ost.openDialog(dialog);
+    }
+    if (kept && kept.screen !== box.dataset.screen) changedAt = Date.now();
+    if (document.activeElement === document.body) {
+      const back = kept && kept.focus && document.getElementById(kept.focus);
+      (back || box).focus({ preventScroll: true });
+    }
+    kept = null;
+    openGroup(openedGroup);
+    gate();
+    tick();
+    pads();
+  };
+  document.addEventListener("htmx:afterSettle", () => { if (kept) restore(); });
+
+  // --- queue ---------------------------------------------------------------------------------------
+
+  const queue = document.getElementById("queue");
+  const queueButton = page.querySelector("[data-queue]");
+  let openedGroup = queue.dataset.open;
+  const openGroup = (name) => {
+    openedGroup = name;
+    queue.dataset.open = name;
+    queue.querySelectorAll("[data-group-open]").forEach((b) => {
+      b.setAttribute("aria-expanded", String(b.dataset.groupOpen === name));
+    });
+  };
+  const showQueue = (shown) => {
+    queue.classList.toggle("is-shown", shown);
+    queueButton.setAttribute("aria-expanded", String(shown));
+  };
+
+  document.addEventListener("click", (event) => {
+    const group = event.target.closest("[data-group-open]");
+    if (group) return openGroup(group.dataset.groupOpen);
+    if (event.target.closest("[data-queue]")) return showQueue(!queue.classList.contains("is-shown"));
+    if (event.target.closest(".row, .find button")) showQueue(false);
+
+    const reveal = event.target.closest("[data-reveal]");
+    if (reveal) {
+      const text = reveal.querySelector("[data-masked]");
+      const shown = reveal.getAttribute("aria-pressed") === "true";
+      if (!shown) reveal.dataset.was = text.textContent;
+      text.textContent = shown ? reveal.dataset.was : reveal.dataset.reveal;
+      reveal.setAttribute("aria-pressed", String(!shown));
+      return;
+    }
+    const focuses = event.target.closest("[data-focuses]");
+    if (focuses) {
+      showQueue(true);
+      document.getElementById(focuses.dataset.focuses).focus();
+    }
+  });
+  document.addEventListener("submit", (event) => { if (event.target.id === "find") showQueue(false); });
+
+  // --- keys: F4 = no signs, Esc = leave when nothing is promised (F2 is in page.js) --------------------
+
+  const field = document.getElementById("find-text");
+  document.addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "F4" && !event.altKey && !event.ctrlKey) {
+      event.preventDefault();
+      const none = document.getElementById("no-signs");
+      if (none && !none.checked) none.click();
+    } else if (event.key === "Escape" && !event.defaultPrevented) {
+      if (queue.classList.contains("is-shown")) return showQueue(false);
+      if (document.activeElement === field && field.value) { field.value = ""; return; }
+      const leave = page.querySelector("[data-leave]");
+      if (leave) leave.click();
+    }
+  });
+
+  // --- scanners: a keyboard that types "OST:..." very fast and presses Enter ------------------------------
+  // Only that pattern is taken, and what it typed into a field is taken out again.
+
+  const PREFIX = "OST:";
+  const FAST = 60; // ms between keys; nobody types like that
+  let typed = "";
+  let lastKey = 0;
+  let into = null;
+  let before = "";
+
+  document.addEventListener("keydown", (event) => {
+    const at = event.timeStamp;
+    if (at - lastKey > FAST) { typed = ""; into = null; }
+    lastKey = at;
+    if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      if (!typed) {
+        const el = document.activeElement;
+        into = el && "value" in el && el.matches("input, textarea") ? el : null;
+        before = into ? into.value : "";
+      }
+      typed += event.key;
+      if (typed.length >= PREFIX.length && typed.toUpperCase().startsWith(PREFIX)) {
+        event.preventDefault();
+        if (into && into.value !== before) into.value = before;
+      }
+    } else if (event.key === "Enter" && typed.toUpperCase().startsWith(PREFIX)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      const code = typed;
+      typed = "";
+      scanned(code);
+    }
+  }, true);
+
+  const scanned = (code) => {
+    document.querySelectorAll("dialog[open]").forEach((d) => d.close());
+    const dose = person().dataset.dose || "";
+    window.htmx.ajax("POST", page.dataset.scanUrl, {
+      source: person(), target: "#person", swap: "outerHTML", values: { text: code, scanned: "1", dose_id: dose },
+    });
+  };
+
+  // --- the signature ----------------------------------------------------------------------------------------
+
+  const strokes = {}; // by dose, so that a refresh of the zone does not wipe it
+  const pads = () => page.querySelectorAll("canvas[data-sign]").forEach((canvas) => {
+    const mine = (strokes[canvas.dataset.sign] ||= []);
+    const pen = canvas.getContext("2d");
+    const draw = () => {
+      pen.clearRect(0, 0, canvas.width, canvas.height);
+      pen.strokeStyle = getComputedStyle(canvas).color;
+      pen.lineWidth = 4;
+      pen.lineCap = pen.lineJoin = "round";
+      mine.forEach((line) => {
+        pen.beginPath();
+        line.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+        pen.stroke();
+      });
+      const hidden = document.querySelector("[data-signature]");
+      if (hidden) hidden.value = mine.length ? JSON.stringify(mine) : "";
+    };
+    draw();
+    if (canvas.dataset.ready) return;
+    canvas.dataset.ready = "1";
+    const point = (event) => {
+      const box = canvas.getBoundingClientRect();
+      return [
+        Math.round(((event.clientX - box.left) * canvas.width) / box.width),
+        Math.round(((event.clientY - box.top) * canvas.height) / box.height),
+      ];
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      canvas.setPointerCapture(event.pointerId);
+      mine.push([point(event)]);
+      draw();
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!canvas.hasPointerCapture(event.pointerId) || !mine.length) return;
+      mine[mine.length - 1].push(point(event));
+      draw();
+    });
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-sign-clear]")) return;
+    const canvas = event.target.closest(".sign").querySelector("canvas");
+    strokes[canvas.dataset.sign].length = 0;
+    pads();
+  });
+
+  gate();
+  tick();
+  pads();
+})();
