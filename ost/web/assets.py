@@ -9,6 +9,8 @@ from pathlib import Path
 
 from flask import Blueprint, abort, send_file
 
+from ost.http import open_route
+
 NODE_MODULES = Path(__file__).resolve().parents[2] / "node_modules"
 FILES = {
     "htmx.js": NODE_MODULES / "htmx.org" / "dist" / "htmx.min.js",
@@ -18,6 +20,7 @@ blueprint = Blueprint("assets", __name__)
 
 
 @blueprint.get("/vendor/<name>")
+@open_route
 def vendor(name: str):
     """Open to all: the sign-in page needs it too."""
     path = FILES.get(name)

@@ -1,0 +1,85 @@
+"""Puts the application together: settings, house, doors, answers, pages, API.
+
+Decides nothing itself; what must hold before serving is in `ost.startup`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from config.settings import Settings
+from ost import answers, api, gate, headers, health, i18n, keys, log, startup, web
+from ost.db import Database
+from ost.http import open_route
+from ost.keys import KeyRing
+from ost.services.work import House
+
+ROOT = Path(__file__).resolve().parent.parent
+#: The largest request: an enrolment of several fingers as base64 pictures fits well.
+MAX_BODY_BYTES = 12 * 1024 * 1024
+#: The largest part of a form that is not a file.
+MAX_FORM_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ost:
+    """What the application carries with it."""
+
+    house: House
+    settings: Settings
+
+
+def create_app(settings: Settings, database: Database | None = None, keyring: KeyRing | None = None) -> Flask:
+    """The application. Without `database` and `keyring` they are opened as the settings say.
+
+    Raises startup.NotReady with one clear sentence when it must not serve.
+    """
+    log.configure(settings.log_level, settings.log_json)
+    keyring = keyring or keys.load(settings.keys)
+    database = database or Database(settings.database_url, pool_size=settings.threads + 2)
+    house = House(
+        database,
+        keyring,
+        policy_name=settings.policy,
+        demo=settings.demo,
+        backdate_days=settings.backdate_days,
+    )
+    startup.check(settings, house)
+
+    app = Flask(__name__, root_path=str(ROOT / "ost"), template_folder=str(ROOT / "templates"))
+    app.extensions["ost"] = Ost(house, settings)
+    app.logger.setLevel(logging.INFO)
+    app.config.update(
+        SECRET_KEY=keyring.session,
+        SESSION_COOKIE_NAME="__Host-ost_form" if settings.secure_cookies else "ost_form",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
+        MAX_FORM_PARTS=300,
+        WTF_CSRF_CHECK_DEFAULT=False,  # the gate asks, for pages only
+        WTF_CSRF_TIME_LIMIT=None,  # a counter's page stays open all morning; the session ends it
+        WTF_CSRF_SSL_STRICT=settings.secure_cookies,
+    )
+    app.json.ensure_ascii = False
+    app.jinja_env.auto_reload = False
+    if settings.trusted_proxies:
+        n = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)
+
+    open_route(app.view_functions["static"])
+    i18n.install(app)
+    gate.install(app)
+    headers.install(app)
+    answers.install(app)
+    app.register_blueprint(health.blueprint)
+    web.install(app)
+    api.install(app)
+    return app

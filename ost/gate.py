@@ -1,0 +1,93 @@
+"""Before each request: who is it, is this route open to them, is the screen locked.
+
+Shut by default: an endpoint without a mark is refused, whoever asks. Pages
+are known by a cookie and need a CSRF token for every change; the API is known
+by a bearer token only, and no cookie opens it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+from flask import Flask, abort, current_app, g, request
+from flask_login import LoginManager, UserMixin
+from flask_wtf.csrf import CSRFProtect
+
+from ost.errors import Refusal
+from ost.http import OPEN, SIGNED_IN, house, is_api, marks_of
+from ost.rules.access import may_somewhere
+from ost.services import sessions
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+FILES = ("static", "assets.vendor")
+_GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+class Person(UserMixin):
+    """What Flask-Login calls the current user: the account behind the session."""
+
+    def __init__(self, session: sessions.Session):
+        self.id = session.account
+        self.session = session
+
+
+def cookie_name(app: Flask) -> str:
+    # The prefix makes browsers refuse a cookie set by another host or over plain HTTP.
+    return "__Host-ost" if app.config["SESSION_COOKIE_SECURE"] else "ost"
+
+
+def install(app: Flask) -> None:
+    login = LoginManager()
+    login.session_protection = None  # Flask's own session carries no identity at all
+    login.init_app(app, add_context_processor=True)
+    login.request_loader(_load)
+    csrf = CSRFProtect()
+    csrf.init_app(app)
+    app.extensions["ost_csrf"] = csrf
+    app.before_request(_identify_request)
+    app.before_request(_gate)
+
+
+def _load(_request) -> Person | None:
+    found = g.get("ost_session")
+    return Person(found) if found else None
+
+
+def _identify_request() -> None:
+    g.started = time.perf_counter()
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+    g.ost_session = None
+
+
+def _gate() -> None:
+    if request.routing_exception is not None:
+        return  # no such address, or not for this method: said as such
+    marks = marks_of(current_app.view_functions.get(request.endpoint), request.method)
+    api = is_api()
+    # Files belong to nobody: no look at the database for them.
+    found = g.ost_session = None if request.endpoint in FILES else _find(api)
+    if not api and request.method not in SAFE:
+        current_app.extensions["ost_csrf"].protect()
+    if marks.door == OPEN:
+        return
+    if found is None:
+        abort(401)
+    if marks.door is None:
+        raise Refusal("not_permitted")
+    if found.locked and not marks.even_locked:
+        raise Refusal("session_locked")
+    if marks.door != SIGNED_IN and not may_somewhere(found.grants, marks.door):
+        raise Refusal("not_permitted", permission=marks.door)
+    if not api and not marks.quiet:
+        sessions.touch(house(), found)
+
+
+def _find(api: bool) -> sessions.Session | None:
+    if api:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return sessions.find(house(), token.strip(), sessions.API) if scheme.lower() == "bearer" else None
+    token = request.cookies.get(cookie_name(current_app), "")
+    return sessions.find(house(), token, sessions.PAGE) if token else None

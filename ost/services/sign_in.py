@@ -1,0 +1,169 @@
+"""Sign in: password, then a code that works once; unlock a colleague.
+
+Wrong tries are returned, because they are recorded; nothing that is returned
+tells whether the name exists. `throttle` counts, `sessions` holds what comes
+of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from ost import policies
+from ost.errors import Refusal
+from ost.models import staff, station
+from ost.rules import access as rules
+from ost.services import credentials, sessions
+from ost.services.access import county_of, require
+from ost.services.throttle import Subject, count_try, forgive
+from ost.services.work import Actor, House
+
+#: Who acts while nobody is known yet.
+NOBODY = Actor("nobody")
+WRONG, WAIT = "sign_in_wrong", "sign_in_wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody signs in. `device`: opaque. `station`: of a browser that worked a counter before."""
+
+    device: str
+    station: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    token: str
+    expires_at: datetime
+    account: str
+    username: str
+    display_name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSignedIn:
+    """`code`: of the catalogue; `seconds`: how long to wait."""
+
+    code: str
+    seconds: int = 0
+
+
+def sign_in(
+    house: House, username: str, password: str, totp: str, place: Place, kind: str
+) -> SignedIn | NotSignedIn:
+    """A session of `kind` ("page" | "api"), or why not."""
+    name = plain_name(username)
+    enrolled = _enrolled(house, place.station)
+    subjects = subjects_of(house, name, place, enrolled)
+    policy = policies.policy(house.policy_name)
+    key = "sign_in_lock_minutes_station" if enrolled else "sign_in_lock_minutes"
+    with house.db.begin() as tx:
+        counted = count_try(tx, subjects, house.now(), policy, timedelta(minutes=policy.int(key)))
+    if counted.wait_s:
+        return NotSignedIn(WAIT, counted.wait_s)
+
+    a = staff.account
+    with house.read() as tx:
+        row = tx.execute(sa.select(a).where(a.c.username == name)).one_or_none()
+    known = row if row is not None and row.active else None
+    secret = credentials.open_totp(house.keys, known.id, known.totp_sealed) if known else None
+    # Both are always looked at: how long it takes tells nothing.
+    right = credentials.matches(known.password_hash if known else None, password)
+    step = credentials.totp_step(secret, totp, house.now())
+    if known and right and step is not None:
+        signed = _let_in(house, known, step, place, enrolled, kind, subjects)
+        if signed is not None:
+            return signed
+    return _keep_out(house, known.id if known else None, place, enrolled, counted.locked_now)
+
+
+def _let_in(house, known, step, place, enrolled, kind, subjects) -> SignedIn | None:
+    a = staff.account
+    with house.work(
+        Actor(known.id, device=place.device), enrolled and enrolled.site, "sign_in.succeeded"
+    ) as work:
+        now = work.tx.execute(
+            sa.select(a.c.totp_last_step, a.c.active, a.c.password_hash)
+            .where(a.c.id == known.id)
+            .with_for_update()
+        ).one()
+        # Under the row's lock: of two with the same code one is too late. A password
+        # changed since we looked is not the one that was checked.
+        if not now.active or step <= now.totp_last_step or now.password_hash != known.password_hash:
+            return None
+        work.tx.execute(sa.update(a).where(a.c.id == known.id).values(totp_last_step=step))
+        token, expires = sessions.start(
+            work, account=known.id, kind=kind, device=place.device, station=enrolled and enrolled.id
+        )
+        forgive(work.tx, subjects)
+        sessions.keep_event(work, known.id, "signed_in", place.device, enrolled and enrolled.site)
+        return SignedIn(token, expires, known.id, known.username, known.display_name, known.language)
+
+
+def _keep_out(house, account, place, enrolled, locked_now) -> NotSignedIn:
+    where = enrolled and enrolled.site
+    with house.work(NOBODY, where, "sign_in.failed") as work:
+        sessions.keep_event(work, account, "wrong", place.device, where)
+        if locked_now:
+            sessions.keep_event(work, account, "locked", place.device, where)
+    return NotSignedIn(WRONG)
+
+
+def plain_name(username: str) -> str:
+    return username.strip().casefold()[:60]
+
+
+def subjects_of(house: House, name: str, place: Place, enrolled) -> tuple[Subject, ...]:
+    """What a try is counted for.
+
+    At an enrolled station an account has a count of its own: whoever locks a
+    nurse's account from elsewhere does not lock them out of their counter.
+    """
+    mac = house.keys.search_mac
+    if enrolled:
+        return (
+            Subject("account", mac("sign-in at station", f"{name}\0{enrolled.id}")),
+            Subject("device", mac("station", enrolled.id)),
+        )
+    return Subject("account", mac("sign-in", name)), Subject("device", mac("sign-in device", place.device))
+
+
+def _enrolled(house: House, station_id: str | None):
+    """The station's row if it is enrolled and not revoked."""
+    if not station_id:
+        return None
+    st = station.station
+    query = sa.select(st.c.id, st.c.site).where(
+        st.c.id == station_id, st.c.enrolled_at.is_not(None), st.c.revoked_at.is_(None)
+    )
+    with house.read() as tx:
+        return tx.execute(query).one_or_none()
+
+
+def unlock(house: House, actor: Actor, username: str, site: str) -> None:
+    """A colleague with `counter.unlock` at `site` takes an account's and the site's stations' wrong tries away.
+
+    Only for accounts that work at that site; Refusal("account_unknown") otherwise.
+    """
+    require(house, actor, "counter.unlock", site)
+    name = plain_name(username)
+    a, g, st = staff.account, staff.role_grant, station.station
+    with house.work(actor, site, "sign_in.unlocked") as work:
+        account = work.tx.execute(sa.select(a.c.id).where(a.c.username == name)).scalar()
+        grants = work.tx.execute(sa.select(g).where(g.c.account == account)).all()
+        county = county_of(house, site)
+        here = any(rules.Grant(r.role, r.scope_kind, r.scope).covers(site, county) for r in grants)
+        if account is None or account == actor.id or not here:
+            raise Refusal("account_unknown", fields={"username": ["account_unknown"]})
+        stations = work.tx.execute(sa.select(st.c.id).where(st.c.site == site)).scalars().all()
+        mac = house.keys.search_mac
+        subjects = [Subject("account", mac("sign-in", name)), Subject("pin", mac("witness", name))]
+        for each in stations:
+            subjects.append(Subject("account", mac("sign-in at station", f"{name}\0{each}")))
+            subjects.append(Subject("device", mac("station", each)))
+        forgive(work.tx, subjects)
+        sessions.keep_event(work, account, "unlocked", actor.device, site)

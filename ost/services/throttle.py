@@ -1,0 +1,109 @@
+"""Wrong tries slow down, then lock: counted in the database, per account and per device.
+
+A try is counted before it is checked, in a transaction of its own, so that a
+hundred tries at once are a hundred tries; success takes the count away again.
+Names that do not exist are counted like those that do. A store that is down
+lets nobody in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from ost.models import staff
+from ost.rules.policy import Policy
+
+_NEW = sa.text(
+    "INSERT INTO sign_in_failure (subject_kind, subject, count, last_at) "
+    "VALUES (:kind, :subject, 0, :now) ON CONFLICT DO NOTHING"
+).bindparams(sa.bindparam("now", type_=staff.sign_in_failure.c.last_at.type))
+#: A longer wait than this is what the lock is for.
+_LONGEST_DELAY_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is counted: kind "account" | "device" | "pin", and an opaque name."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`wait_s` > 0: refused unseen for so long. `locked_now`: this try was the one that locks."""
+
+    wait_s: int = 0
+    locked_now: bool = False
+
+
+def count_try(
+    tx: sa.Connection, subjects: Iterable[Subject], now: datetime, policy: Policy, lock: timedelta
+) -> Counted:
+    """Count one try for every subject, unless one of them has to wait."""
+    f = staff.sign_in_failure
+    subjects = sorted(subjects, key=lambda s: (s.kind, s.name))
+    for subject in subjects:
+        tx.execute(_NEW, {"kind": subject.kind, "subject": subject.name, "now": now})
+    rows = [
+        tx.execute(
+            sa.select(f).where(f.c.subject_kind == s.kind, f.c.subject == s.name).with_for_update()
+        ).one()
+        for s in subjects
+    ]
+    wait = max((_left(row.locked_until, now) for row in rows), default=0)
+    if wait:
+        return Counted(wait_s=wait)
+    locked = False
+    for row in rows:
+        count, until = _next(row, now, policy, lock)
+        locked = locked or (until is not None and count >= policy.int("sign_in_lock_after"))
+        tx.execute(
+            sa.update(f)
+            .where(f.c.subject_kind == row.subject_kind, f.c.subject == row.subject)
+            .values(count=count, last_at=now, locked_until=until)
+        )
+    _forget_old(tx, now, policy)
+    return Counted(locked_now=locked)
+
+
+def _next(row, now: datetime, policy: Policy, lock: timedelta) -> tuple[int, datetime | None]:
+    free, limit = policy.int("sign_in_free_tries"), policy.int("sign_in_lock_after")
+    count = row.count
+    if now - row.last_at > timedelta(minutes=policy.int("sign_in_forget_minutes")) or row.last_at > now:
+        count = 0
+    elif count >= limit:
+        count = free  # the lock was served; the delays stay
+    count += 1
+    if count >= limit:
+        return count, now + lock
+    if count >= free:
+        delay = min(policy.int("sign_in_delay_s") * 2 ** (count - free), _LONGEST_DELAY_S)
+        return count, now + timedelta(seconds=delay)
+    return count, None
+
+
+def _left(until: datetime | None, now: datetime) -> int:
+    if until is None or until <= now:
+        return 0
+    return max(1, -(-int((until - now).total_seconds() * 1000) // 1000))
+
+
+def forgive(tx: sa.Connection, subjects: Iterable[Subject]) -> None:
+    """Take the counts away: the try succeeded, or a colleague unlocked."""
+    f = staff.sign_in_failure
+    for subject in subjects:
+        tx.execute(sa.delete(f).where(f.c.subject_kind == subject.kind, f.c.subject == subject.name))
+
+
+def _forget_old(tx: sa.Connection, now: datetime, policy: Policy) -> None:
+    """Rows that no longer count go, so that made-up names do not fill the table."""
+    f = staff.sign_in_failure
+    old = now - 2 * timedelta(minutes=policy.int("sign_in_forget_minutes"))
+    tx.execute(
+        sa.delete(f).where(f.c.last_at < old, sa.or_(f.c.locked_until.is_(None), f.c.locked_until < old))
+    )

@@ -1,0 +1,23 @@
+"""Pages for people. A blueprint is a file here with `blueprint = flask.Blueprint(name,
+__name__)`; add its name to BLUEPRINTS, and its place in the menu to `ost.web.frame.NAV`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from flask import Flask
+
+from ost.web import formats, frame
+
+#: Files of this folder. One line each.
+BLUEPRINTS = (
+    "assets",
+    "sign_in",
+)
+
+
+def install(app: Flask) -> None:
+    formats.register(app)
+    frame.install(app)
+    for name in BLUEPRINTS:
+        app.register_blueprint(import_module(f"ost.web.{name}").blueprint)

@@ -1,0 +1,67 @@
+"""Fills in what every page's frame shows: who, where, which places, which languages."""
+
+from __future__ import annotations
+
+from flask import Flask, current_app, request, url_for
+from flask_babel import gettext
+
+from ost import clock
+from ost.errors import N_
+from ost.http import LANGUAGES, holds, house, safe_path, session_or_none, settings
+from ost.i18n import language
+from ost.services.places import simulated_readers_in_use, site_facts
+from ost.web.shell import Link, Shell
+
+#: (permission, endpoint, label): the menu, and the start page of whoever holds the first one that fits.
+NAV = (
+    ("counter.use", "counter.index", N_("Counter")),
+    ("patient.search", "patients.index", N_("Patients")),
+    ("stock.read", "stock.index", N_("Stock")),
+    ("account.manage", "accounts.index", N_("Accounts")),
+)
+
+
+def install(app: Flask) -> None:
+    app.context_processor(lambda: {"shell": shell(), "holds": holds})
+
+
+def places() -> tuple[tuple[str, str], ...]:
+    """(endpoint, label) of the places open to the person, of those that exist."""
+    return tuple(
+        (endpoint, label)
+        for permission, endpoint, label in NAV
+        if endpoint in current_app.view_functions and holds(permission)
+    )
+
+
+def shell() -> Shell:
+    found = session_or_none()
+    here = language()
+    facts = site_facts(house(), found.site) if found and found.site else None
+    active = found is not None and not found.locked
+    return Shell(
+        locale=here.replace("_", "-"),
+        theme=request.cookies.get("theme", "auto"),
+        site_name=facts.name(here) if facts else "",
+        today=clock.dosing_day(house().now(), facts.tz) if facts else None,
+        person=found.display_name if found else "",
+        nav=tuple(
+            Link(gettext(label), url_for(endpoint), request.blueprint == endpoint.partition(".")[0])
+            for endpoint, label in (places() if active else ())
+        ),
+        languages=tuple(
+            Link(name, url_for("sign_in.language", code=code, next=_here()), code == here)
+            for code, name in LANGUAGES.items()
+        ),
+        lock_url=url_for("sign_in.lock") if active else "",
+        sign_out_url=url_for("sign_in.sign_out") if found else "",
+        simulated_reader=simulated_readers_in_use(house()),
+        demo=settings().demo,
+    )
+
+
+def _here() -> str:
+    """This page, to come back to."""
+    if request.method != "GET":
+        return safe_path(request.referrer)
+    return safe_path(request.full_path.rstrip("?"))
