@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.plugins.houses",
     "tests.plugins.servers",
     "tests.plugins.browser",
+    "tests.plugins.clients",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent

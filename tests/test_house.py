@@ -33,7 +33,18 @@ GROUND = (
     "ost.policies",
     "ost.rules",
 )
-PAGES = ("ost.services", *GROUND, *MATCHING)
+# The shell around pages and API: who may enter, how a "no" looks, headers, figures.
+SHELL = (
+    "ost.answers",
+    "ost.gate",
+    "ost.headers",
+    "ost.health",
+    "ost.http",
+    "ost.i18n",
+    "ost.metrics",
+    "ost.startup",
+)
+PAGES = ("ost.services", *SHELL, *GROUND, *MATCHING)
 EVERYTHING = ("ost", "config", "devices")
 
 # The longest matching name counts. Each part may import itself and what stands beside it; nothing else of ours.
@@ -50,11 +61,14 @@ MAY_IMPORT = {
     "ost.policies": ("config", "ost.rules", "ost.errors", "ost.canonical"),
     "ost.models": GROUND,
     "ost.services": ("ost.models", *GROUND, *MATCHING),
+    **dict.fromkeys(SHELL, ("ost.services", "ost.models", *SHELL, *GROUND)),
     "ost.web": PAGES,
     "ost.api": PAGES,
     "ost.jobs": ("ost.services", "ost.models", *GROUND, *MATCHING),
     "ost.app": ("ost.web", "ost.api", *PAGES),
     "ost.cli": EVERYTHING,
+    "ost.commands": EVERYTHING,
+    "ost.serve": EVERYTHING,
     "ost.demo": EVERYTHING,
     "ost.bench": EVERYTHING,
     "ost.drill": EVERYTHING,
