@@ -1,0 +1,314 @@
+"""One against many: a gallery of cylinders in memory, keyed by opaque ids.
+
+Does: holds, replaces and forgets impressions, finds the persons nearest to a probe. Does not: know
+who anyone is, persist anything, or decide (decide.py).
+
+Below PREFILTER_FROM templates every one is scored exactly. From there on a cheap pass ranks them
+first (Hamming distance of the packed cylinders without their masks, directions within 60 degrees,
+mean of the eight best), and only the most alike are scored exactly.
+
+Threads: many may search while one writes. A search takes the arrays as they are at its start under
+the lock and computes without it and without the interpreter's lock. Rows are only ever appended,
+so such a view stays whole; what was removed meanwhile is dropped from its answer.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from .cylinders import LAYER_WORDS, WORDS, Cylinders, pair_score, popcount
+from .errors import FingerprintError, TooFewCylinders
+
+PREFILTER_FROM = 1000
+"""Templates from which on the cheap pass comes first: 3,000 exact comparisons take 0.14 s or more."""
+
+PREFILTER_ANGLE_RAD = math.pi / 3
+PREFILTER_BEST = 8
+RESCORED_SHARE = 0.1
+RESCORED_MIN, RESCORED_MAX = 200, 1000
+
+_FIRST_CAPACITY = 4096
+_COMPACT_FROM = 4096
+
+
+class GalleryFull(FingerprintError):
+    """The gallery holds `max_templates` already; raise the limit or split the gallery."""
+
+    code = "gallery_full"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A person, the finger that scored best, and that LSA-R score (0..1)."""
+
+    person: Hashable
+    finger: Hashable
+    score: float
+
+
+Key = tuple[Hashable, Hashable, Hashable]
+"""(person, finger, impression), opaque to the gallery."""
+
+
+class Gallery:
+    """Templates by (person, finger, impression). About 8 kB each; at most `max_templates`."""
+
+    def __init__(self, max_templates: int = 200_000) -> None:
+        self._max_templates = max_templates
+        self._lock = threading.Lock()
+        self._row_of: dict[Key, int] = {}
+        self._rows_of: dict[Hashable, set[int]] = {}
+        self._empty_arrays(_FIRST_CAPACITY)
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._row_of
+
+    def __repr__(self) -> str:
+        return f"<Gallery of {len(self)} templates>"
+
+    @property
+    def persons(self) -> set[Hashable]:
+        """The persons with at least one template, a copy."""
+        with self._lock:
+            return set(self._rows_of)
+
+    def add(self, person: Hashable, finger: Hashable, impression: Hashable, template: Cylinders) -> None:
+        """Add one impression. Raises KeyError if the key is taken, TooFewCylinders, GalleryFull."""
+        key = (person, finger, impression)
+        _require_enough(template)
+        with self._lock:
+            if key in self._row_of:
+                raise KeyError("this impression is in the gallery already")
+            self._append(key, template)
+
+    def add_many(self, templates: Iterable[tuple[Key, Cylinders]]) -> int:
+        """Add or replace many, skipping those with too few cylinders; how many were taken."""
+        taken = 0
+        for key, template in templates:
+            if template.enough:
+                self.replace(*key, template)
+                taken += 1
+        return taken
+
+    def replace(self, person: Hashable, finger: Hashable, impression: Hashable, template: Cylinders) -> None:
+        """Add one impression, or put it in the place of the one with the same key. Raises as `add`."""
+        key = (person, finger, impression)
+        _require_enough(template)
+        with self._lock:
+            if key in self._row_of:
+                self._kill(key)
+                self._compact_if_hollow()
+            self._append(key, template)
+
+    def remove(self, person: Hashable, finger: Hashable = None, impression: Hashable = None) -> int:
+        """Forget a person, one finger, or one impression; how many templates went. Their cells are zeroed."""
+        with self._lock:
+            keys = [self._keys[row] for row in self._rows_of.get(person, ())]
+            keys = [
+                key
+                for key in keys
+                if (finger is None or key[1] == finger) and (impression is None or key[2] == impression)
+            ]
+            for key in keys:
+                self._kill(key)
+            self._compact_if_hollow()
+            return len(keys)
+
+    def search(
+        self, probe: Cylinders, among: Iterable[Hashable] | None = None, limit: int = 10
+    ) -> list[Candidate]:
+        """The persons nearest to the probe, best first, each once with the best of their templates.
+
+        `among` limits the search to these persons. Raises TooFewCylinders, which means "touch again".
+        """
+        _require_enough(probe)
+        with self._lock:
+            if among is None:
+                if self._alive is None:
+                    self._alive = np.fromiter(self._row_of.values(), np.int64, len(self._row_of))
+                rows = self._alive
+            else:
+                nested = (self._rows_of.get(person, ()) for person in set(among))
+                rows = np.fromiter((row for some in nested for row in some), np.int64)
+            # Read-only views: nothing can be written by mistake, and one compiled form serves all.
+            view = tuple(map(_read_only, (self._bits, self._mask, self._place, self._start, self._count)))
+            ones, keys = _read_only(self._ones), self._keys
+        if not rows.size or limit < 1:
+            return []
+        if rows.size >= PREFILTER_FROM:
+            probe_ones = _read_only(_ones(probe.bits))
+            bits, _, place, start, count = view
+            nearness = _nearness(bits, ones, place, start, count, rows, probe.bits, probe_ones, probe.place)
+            keep = int(min(max(RESCORED_MIN, RESCORED_SHARE * rows.size), RESCORED_MAX))
+            rows = rows[np.argpartition(-nearness, keep)[:keep]]
+        scores = _scores(*view, rows, probe.bits, probe.mask, probe.place)
+        return self._best_per_person(rows, scores, keys, limit)
+
+    def _best_per_person(self, rows, scores, keys, limit) -> list[Candidate]:
+        found: dict[Hashable, Candidate] = {}
+        for at in np.argsort(-scores, kind="stable"):
+            key = keys[rows[at]]
+            if key[0] not in found and key in self._row_of:
+                found[key[0]] = Candidate(key[0], key[1], float(scores[at]))
+                if len(found) == limit:
+                    break
+        return list(found.values())
+
+    # Below here the caller holds the lock.
+
+    def _empty_arrays(self, capacity: int) -> None:
+        self._bits = np.zeros((capacity, WORDS), np.uint64)
+        self._mask = np.zeros((capacity, LAYER_WORDS), np.uint64)
+        self._place = np.zeros((capacity, 3), np.float32)
+        self._ones = np.zeros(capacity, np.float32)
+        self._start = np.zeros(256, np.int64)
+        self._count = np.zeros(256, np.int64)
+        self._keys: list[Key] = []
+        self._used = self._dead = 0
+        self._alive: np.ndarray | None = None
+
+    def _append(self, key: Key, template: Cylinders) -> None:
+        if len(self._row_of) >= self._max_templates:
+            raise GalleryFull(f"the gallery holds its {self._max_templates} templates already")
+        row, n = len(self._keys), len(template)
+        if row == self._start.shape[0]:
+            self._start, self._count = _grown(self._start, row + 1), _grown(self._count, row + 1)
+        if self._used + n > self._bits.shape[0]:
+            for name in ("_bits", "_mask", "_place", "_ones"):
+                setattr(self, name, _grown(getattr(self, name), self._used + n))
+        here = slice(self._used, self._used + n)
+        self._bits[here], self._mask[here], self._place[here] = template.bits, template.mask, template.place
+        self._ones[here] = _ones(template.bits)
+        self._start[row], self._count[row] = self._used, n
+        self._used += n
+        self._keys.append(key)
+        self._row_of[key] = row
+        self._rows_of.setdefault(key[0], set()).add(row)
+        self._alive = None
+
+    def _kill(self, key: Key) -> None:
+        row = self._row_of.pop(key)
+        rows = self._rows_of[key[0]]
+        rows.discard(row)
+        if not rows:
+            del self._rows_of[key[0]]
+        here = slice(self._start[row], self._start[row] + self._count[row])
+        for array in (self._bits, self._mask, self._place, self._ones):
+            array[here] = 0
+        self._dead += int(self._count[row])
+        self._alive = None
+
+    def _compact_if_hollow(self) -> None:
+        """Give the memory of forgotten templates back once they are the greater part."""
+        if self._dead < _COMPACT_FROM or 2 * self._dead < self._used:
+            return
+        kept = []
+        for key, row in self._row_of.items():
+            here = slice(self._start[row], self._start[row] + self._count[row])
+            kept.append((key, Cylinders(self._bits[here], self._mask[here], self._place[here])))
+        self._row_of, self._rows_of = {}, {}
+        self._empty_arrays(max(_FIRST_CAPACITY, self._used - self._dead))
+        for key, template in kept:
+            self._append(key, template)
+
+
+def _require_enough(template: Cylinders) -> None:
+    if not template.enough:
+        raise TooFewCylinders("too little of the finger: please touch again")
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _grown(array: np.ndarray, needed: int) -> np.ndarray:
+    """A copy with room for half as much again; who still reads the old one is not disturbed."""
+    larger = np.zeros((max(needed, array.shape[0] * 3 // 2), *array.shape[1:]), array.dtype)
+    larger[: array.shape[0]] = array
+    return larger
+
+
+@njit(cache=True, nogil=True)
+def _ones(bits):
+    """Set bits of each packed cylinder, float32 (n,)."""
+    out = np.empty(bits.shape[0], np.float32)
+    for i in range(bits.shape[0]):
+        total = np.uint64(0)
+        for w in range(WORDS):
+            total += popcount(bits[i, w])
+        out[i] = np.float32(total)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _scores(bits, mask, place, start, count, rows, probe_bits, probe_mask, probe_place):
+    """Exact score of the probe against each of the rows, float64 (len(rows),)."""
+    out = np.zeros(rows.shape[0])
+    for r in range(rows.shape[0]):
+        a, b = start[rows[r]], start[rows[r]] + count[rows[r]]
+        out[r] = pair_score(probe_bits, probe_mask, probe_place, bits[a:b], mask[a:b], place[a:b])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _nearness(bits, ones, place, start, count, rows, probe_bits, probe_ones, probe_place):
+    """Rough likeness of the probe to each of the rows, float32 (len(rows),), for ranking only.
+
+    For each probe cylinder the nearest cylinder of similar direction, by Hamming distance over the
+    number of bits set in either; of these the mean of the PREFILTER_BEST nearest.
+    """
+    n = probe_bits.shape[0]
+    out = np.zeros(rows.shape[0], np.float32)
+    best = np.empty(n, np.float32)
+    similar = np.empty(count.max(), np.int64)
+    for r in range(rows.shape[0]):
+        first = start[rows[r]]
+        last = first + count[rows[r]]
+        for i in range(n):
+            # First collect, then compare: a branch in the middle of this loop costs as much as the rest.
+            found = 0
+            for j in range(first, last):
+                turn = abs(probe_place[i, 2] - place[j, 2])
+                turn = min(turn, np.float32(2 * math.pi) - turn)
+                similar[found] = j
+                found += turn <= np.float32(PREFILTER_ANGLE_RAD)
+            nearest = np.float32(1.0)
+            for at in range(found):
+                j = similar[at]
+                differ = np.uint64(0)
+                for w in range(WORDS):
+                    differ += popcount(probe_bits[i, w] ^ bits[j, w])
+                nearest = min(nearest, np.float32(differ) / max(np.float32(1.0), probe_ones[i] + ones[j]))
+            best[i] = nearest
+        ordered = np.sort(best)
+        taken = min(PREFILTER_BEST, n)
+        total = np.float32(0.0)
+        for i in range(taken):
+            total += np.float32(1.0) - ordered[i]
+        out[r] = total / taken
+    return out
+
+
+def warm_up() -> None:
+    """Compile the kernels of both passes on a gallery of noise."""
+    rng = np.random.default_rng(0)
+    noise = Cylinders(
+        rng.integers(0, 2**63, (16, WORDS), np.uint64),
+        rng.integers(0, 2**63, (16, LAYER_WORDS), np.uint64),
+        rng.uniform(0, 3, (16, 3)).astype(np.float32),
+    )
+    noise = Cylinders(*map(_read_only, (noise.bits, noise.mask, noise.place)))
+    gallery = Gallery()
+    gallery.add_many(((i, 0, 0), noise) for i in range(PREFILTER_FROM))
+    gallery.search(noise)
