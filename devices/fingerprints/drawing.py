@@ -11,11 +11,14 @@ from collections import OrderedDict
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
+
+from .synthetic import Finger
 
 CONDITIONS = ("normal", "wet", "dry", "edge")
 _MASTERS_KEPT = 256
 
-_masters: OrderedDict[int, object] = OrderedDict()
+_masters: OrderedDict[int, Finger] = OrderedDict()
 _masters_lock = threading.Lock()
 
 
@@ -24,8 +27,6 @@ def draw(finger: int, impression: int, condition: str = "normal") -> np.ndarray:
 
     The master print (0.4 s) is kept for the last few hundred fingers, an impression takes 0.1 s.
     """
-    from devices.fingerprints.synthetic import Finger
-
     with _masters_lock:
         master = _masters.get(finger)
         if master is not None:
@@ -36,11 +37,15 @@ def draw(finger: int, impression: int, condition: str = "normal") -> np.ndarray:
             _masters[finger] = master
             while len(_masters) > _MASTERS_KEPT:
                 _masters.popitem(last=False)
-    return master.impression(impression, **_LOOKS[condition])
+    picture = master.impression(impression, **_LOOKS[condition])
+    # Water between the ridges: dark runs together until no ridge ends anywhere.
+    return ndimage.grey_erosion(picture, size=(_BLOT_PX, _BLOT_PX)) if condition == "wet" else picture
 
 
-#: How each condition is asked of `synthetic.Finger.impression`.
-_LOOKS = {"normal": {}, "wet": {"wet": 1.0}, "dry": {"dry": 1.0}, "edge": {"area": 0.25}}
+#: How each condition is asked of `synthetic.Finger.impression`. Wet and edge prints are too poor to match, as they
+#: are on a counter; a dry one mostly matches.
+_LOOKS = {"normal": {}, "wet": {"wet": 1.0, "noise": 0.8}, "dry": {"wet": -1.0}, "edge": {"area": 0.06}}
+_BLOT_PX = 11
 
 
 def png(image: np.ndarray) -> bytes:

@@ -13,7 +13,8 @@ import secrets
 import time
 from types import MappingProxyType
 
-from devices.fingerprints.drawing import CONDITIONS, DPI, draw, png
+from devices.fingerprints.drawing import CONDITIONS, draw, png
+from devices.fingerprints.extract import DPI
 from devices.interface import (
     CLOSED,
     FINGER,
