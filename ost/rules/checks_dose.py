@@ -29,9 +29,9 @@ _CODE_OF_ACT = {
 def missed_days(case: Case) -> Iterator[Found]:
     """The row of the policy's table, on the tolerance clock."""
     step = m.missed_step(case.facts, case.policy, case.missed) if case.missed else None
-    if step is None or case.missed is None:
+    if step is None:
         return
-    days, last = case.missed.count, case.missed.last_swallow_on
+    days, last = step.days, step.last_swallow_on
     if step.act != k.NO_CHANGE:
         data: dict[str, object] = {"days": days, "last_swallow_on": last}
         if step.act in (k.HALF, k.HALF_CAPPED):

@@ -24,7 +24,7 @@ from ost.rules.facts import (
     PastDose,
 )
 from ost.rules.medicines import FAMILIES, family
-from ost.rules.policy import Policy, Value
+from ost.rules.policy import ENFORCEMENTS, Policy, Value
 
 ALL_DAYS = (1, 2, 3, 4, 5, 6, 7)
 
@@ -36,6 +36,7 @@ class MissedDays:
     count: int  # strict: what is not known was not swallowed
     count_if_swallowed: int  # what is not known was swallowed
     last_swallow_on: date | None  # strict; None = no confirmed swallow on record
+    last_if_swallowed_on: date | None
     unknown_days: tuple[date, ...]  # earlier days with a dose of unknown outcome, oldest first
 
 
@@ -50,6 +51,8 @@ class Step:
     new_induction: bool
     review: bool  # treatment is deemed ended: propose a review, never discharge
     early: bool  # asked for earlier than the table, in induction or after an increase
+    days: int  # of the reading that acted
+    last_swallow_on: date | None  # of the reading that acted
     value: Value  # the policy value that acted
 
 
@@ -94,7 +97,9 @@ def confirmed_swallow(
     return swallowed > 0 and swallowed * 100 >= ordered * percent
 
 
-def days_without(order: OrderFacts, last_swallow_on: date | None, day: date) -> int:
+def days_without(
+    order: OrderFacts, last_swallow_on: date | None, day: date, first_attempt_on: date | None = None
+) -> int:
     """Days without cover: from the first due day that was not swallowed, up to the day before `day`.
 
     For a daily order this is the number of missed doses: Monday dosed, Friday
@@ -102,9 +107,13 @@ def days_without(order: OrderFacts, last_swallow_on: date | None, day: date) -> 
     day it should have covered (Monday dosed, Wednesday missed, Friday back = 2),
     because the table of steps is about days without medicine, and a planned
     free day is not one. Before the order began, the weekdays of the order it
-    replaced hold; where those are not known every day counts.
+    replaced hold; where those are not known every day counts. With no swallow
+    on record the count begins with the order, or with an earlier attempt.
     """
-    current = order.starts_on if last_swallow_on is None else last_swallow_on + timedelta(days=1)
+    if last_swallow_on is None:
+        current = min(order.starts_on, first_attempt_on or order.starts_on)
+    else:
+        current = last_swallow_on + timedelta(days=1)
     while current < day:
         in_order = current >= order.starts_on
         pattern = (order.days if in_order else order.previous_days) or ALL_DAYS
@@ -148,12 +157,13 @@ def count_missed(
             days.append(last_swallow_on)
         return max(days, default=None)
 
-    strict, lenient = last(False), last(True)
+    strict, lenient, first = last(False), last(True), min(by_day, default=None)
     unknown = {d for d, doses in by_day.items() if any(dose.outcome is None for dose in doses)}
     return MissedDays(
-        count=days_without(order, strict, day),
-        count_if_swallowed=days_without(order, lenient, day),
+        count=days_without(order, strict, day, first),
+        count_if_swallowed=days_without(order, lenient, day, first),
         last_swallow_on=strict,
+        last_if_swallowed_on=lenient,
         unknown_days=tuple(sorted(unknown)),
     )
 
@@ -178,7 +188,7 @@ def increased_on(order: OrderFacts) -> date | None:
     return max((d for d in (own, order.last_increase_on, order.increase_before_on) if d), default=None)
 
 
-def is_new_induction(order: OrderFacts, missed: MissedDays, reinduct_from: int) -> bool:
+def is_new_induction(order: OrderFacts, last_swallow_on: date | None, reinduct_from: int) -> bool:
     """An induction order written for somebody without tolerance: never dosed, or after a gap that took it away.
 
     The gap must have been that long on the day the order begins: a prescriber
@@ -186,9 +196,9 @@ def is_new_induction(order: OrderFacts, missed: MissedDays, reinduct_from: int) 
     """
     if order.phase != INDUCTION:
         return False
-    if missed.last_swallow_on is None:
+    if last_swallow_on is None:
         return True
-    return days_without(order, missed.last_swallow_on, order.starts_on) >= reinduct_from
+    return days_without(order, last_swallow_on, order.starts_on) >= reinduct_from
 
 
 def reinduct_from(policy: Policy, medicine: str, day: date) -> int:
@@ -201,7 +211,7 @@ def first_dose(order: OrderFacts, missed: MissedDays, policy: Policy, day: date)
     """Whether this would be a first dose: no confirmed swallow on record, or a new induction after a gap."""
     if missed.last_swallow_on is None:
         return True
-    return is_new_induction(order, missed, reinduct_from(policy, order.medicine, day))
+    return is_new_induction(order, missed.last_swallow_on, reinduct_from(policy, order.medicine, day))
 
 
 def proposed_dose(order_dose_ug: int, act: str, cap_ug: int | None) -> int | None:
@@ -216,22 +226,40 @@ def proposed_dose(order_dose_ug: int, act: str, cap_ug: int | None) -> int | Non
 
 
 def missed_step(facts: DoseFacts, policy: Policy, missed: MissedDays) -> Step | None:
-    """The row of the policy's table for this many missed days; None where nothing is missed.
+    """What the policy's table asks for, by the stricter of both readings; None where nothing is missed.
 
-    The strict count decides: every step is at least as careful as the one
-    before it, so the stricter of both readings of an unknown dose is its row.
+    Mostly the strict count is the stricter one. Not always: somebody in
+    induction whose only dose has no outcome either has no tolerance (a first
+    dose), or lost some of it since that dose, and only the second needs the
+    prescriber.
     """
-    order, day = facts.order, facts.day
-    if order is None or family(order.medicine) not in FAMILIES or missed.count == 0:
+    if facts.order is None or family(facts.order.medicine) not in FAMILIES:
         return None
-    if order.phase == INDUCTION and missed.last_swallow_on is None:
-        return None  # never dosed: there is no tolerance to lose, and the first-dose ceilings hold
+    readings = {
+        (missed.count, missed.last_swallow_on),
+        (missed.count_if_swallowed, missed.last_if_swallowed_on),
+    }
+    steps = [_step(facts.order, facts.day, policy, count, last) for count, last in readings]
+    found = [step for step in steps if step is not None]
+    return max(found, key=_strictness, default=None)
+
+
+def _strictness(step: Step) -> tuple[int, int, int, bool]:
+    return ENFORCEMENTS.index(step.enforcement), -(step.proposed_dose_ug or 0), step.days, step.review
+
+
+def _step(
+    order: OrderFacts, day: date, policy: Policy, count: int, last_swallow_on: date | None
+) -> Step | None:
+    """The row for one reading."""
+    if count == 0 or (order.phase == INDUCTION and last_swallow_on is None):
+        return None  # nothing missed; or never dosed: no tolerance to lose, and the first-dose ceilings hold
     value = policy.value(f"{family(order.medicine)}_missed_day_steps", day)
-    row = [r for r in value.value if r["from_days"] <= missed.count][-1]
+    row = [r for r in value.value if r["from_days"] <= count][-1]
     act, enforcement, early = row["act"], row["enforcement"], False
-    if is_new_induction(order, missed, reinduct_from(policy, order.medicine, day)):
+    if is_new_induction(order, last_swallow_on, reinduct_from(policy, order.medicine, day)):
         act, enforcement = k.NO_CHANGE, "note"
-    elif act in (k.NO_CHANGE, k.NOTE) and _needs_prescriber_early(order, missed, policy, day):
+    elif act in (k.NO_CHANGE, k.NOTE) and _needs_prescriber_early(order, count, policy, day):
         value = policy.value("missed_days_early", day)
         act, enforcement, early = k.PRESCRIBER, value.enforcement, True
     return Step(
@@ -240,18 +268,20 @@ def missed_step(facts: DoseFacts, policy: Policy, missed: MissedDays) -> Step | 
         proposed_dose_ug=proposed_dose(order.dose_ug, act, row.get("cap_ug")),
         needs_signoff=enforcement == "signoff",
         new_induction=act == k.NEW_INDUCTION,
-        review=missed.count >= policy.int("episode_gap_days", day),
+        review=count >= policy.int("episode_gap_days", day),
         early=early,
+        days=count,
+        last_swallow_on=last_swallow_on,
         value=value,
     )
 
 
-def _needs_prescriber_early(order: OrderFacts, missed: MissedDays, policy: Policy, day: date) -> bool:
-    if missed.count < policy.int("missed_days_early", day):
+def _needs_prescriber_early(order: OrderFacts, count: int, policy: Policy, day: date) -> bool:
+    if count < policy.int("missed_days_early", day):
         return False
     if order.phase == INDUCTION:
         return True
     increase = increased_on(order)
     # Seen from the first missed day: an increase was recent if it was so when the gap began.
-    first_missed = day - timedelta(days=missed.count)
+    first_missed = day - timedelta(days=count)
     return increase is not None and (first_missed - increase).days <= policy.int("recent_increase_days", day)
