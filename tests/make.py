@@ -18,6 +18,7 @@ from ost.rules.access import Grant
 from ost.services import sealed
 from ost.services.promise import DoseRequest, Identity, promise
 from ost.services.register import append_line, lock_bottle
+from ost.services.sessions import token_id
 from ost.services.work import Actor, House, new_id
 
 _numbers = itertools.count(1)
@@ -294,3 +295,19 @@ def dose_request(clinic: Clinic, **values) -> DoseRequest:
 def give(house: House, clinic: Clinic, *, actor: Actor | None = None, **values):
     """Promise the clinic's patient their dose."""
     return promise(house, actor or clinic.nurse, dose_request(clinic, **values))
+
+
+def make_witness(house: House, second: Actor, subject: str) -> str:
+    """A witness's one-use token, as `services.witness` makes it after the PIN was right."""
+    token = f"witness-{new_id()}"
+    with house.work(second, None, "test.witness") as work:
+        work.add(
+            staff.witness_token,
+            id=token_id(token),
+            account=second.id,
+            dose=subject,
+            created_at=work.now,
+            expires_at=work.now + timedelta(minutes=5),
+        )
+        work.payload = {"witness": second.id}
+    return token

@@ -103,9 +103,9 @@ def _end(house: House, work: Work, attempt, said: Ending) -> Ended:
     flags: list[str] = []
     witness = _witness(work, policy, attempt, said)
     evidence = _evidence(work, policy, attempt, said, given_at, flags)
-    if said.outcome == f.SWALLOWED and policy.bool("signature_required", attempt.dosing_day):
-        if not _signed(work.tx, attempt.id):
-            flags.append("signature_missing")
+    asked = said.outcome == f.SWALLOWED and policy.bool("signature_required", attempt.dosing_day)
+    if asked and not _signed(work.tx, attempt.id):
+        flags.append("signature_missing")
     _register(work, attempt, said, swallowed_ug, rest_ul, flags)
     work.add(
         dose.dose_outcome,
