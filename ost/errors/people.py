@@ -157,6 +157,15 @@ _HOLDS = {
     ),
 }
 
+_POLICIES = {
+    "policy_value_unknown": Message(
+        N_("There is nothing to approve here"),
+        N_("This value is not in force at this site, or it needs no approval."),
+        N_("Reload the page: the policy may have changed."),
+        404,
+    ),
+}
+
 _FIELDS = {
     "field_needed": Message(
         N_("This is needed"), N_("It was left empty."), N_("Fill it in."), 422
@@ -175,4 +184,4 @@ _FIELDS = {
     ),
 }
 
-MESSAGES = _PATIENTS | _ORDERS | _HOLDS | _FIELDS
+MESSAGES = _PATIENTS | _ORDERS | _HOLDS | _POLICIES | _FIELDS

@@ -43,7 +43,9 @@ def clean_face(data: bytes) -> Face:
                 raise _no("face_too_small", least=LEAST_SIDE)
             picture.load()
             upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise _no("face_too_large", most_mb=MOST_BYTES // (1024 * 1024)) from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise _no("face_not_understood") from error
     square = ImageOps.fit(upright, (KEPT_SIDE, KEPT_SIDE), centering=(0.5, 0.4))
     out = io.BytesIO()
