@@ -41,6 +41,8 @@ def create_app(settings: Settings, database: Database | None = None, keyring: Ke
     """
     log.configure(settings.log_level, settings.log_json)
     keyring = keyring or keys.load(settings.keys)
+    if database is None:
+        startup.hold_server_lock(settings)
     database = database or Database(settings.database_url, pool_size=settings.threads + 2)
     house = House(
         database,

@@ -6,10 +6,13 @@ be made has failed.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 
 import sqlalchemy as sa
 
@@ -168,3 +171,44 @@ def _existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+# --- one server on one SQLite file --------------------------------------------------
+
+#: Locks this process (or the one it was forked from) holds: path -> open descriptor.
+_held: dict[str, int] = {}
+#: A server that was just killed lets go within this time.
+_LOCK_WAIT_S = 3.0
+
+
+def hold_server_lock(settings: Settings) -> None:
+    """Nobody else serves this SQLite file while this process lives; on PostgreSQL nothing to do.
+
+    The lock belongs to the open file: the system lets go of it when the process
+    ends, however it ends. Raises NotReady.
+    """
+    if not settings.database_url.startswith("sqlite"):
+        return
+    database = Path(settings.database_url.removeprefix("sqlite:///")).resolve()
+    path = str(database.with_name(database.name + ".serving"))
+    if path in _held:
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError as error:
+        raise NotReady("there is nothing here yet: run ost init first") from error
+    except OSError as error:
+        raise NotReady(f"{database.parent} cannot be written ({error.strerror}): run ost init") from error
+    deadline = monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if monotonic() > deadline:
+                os.close(descriptor)
+                raise NotReady(
+                    f"another server is already serving {database}: stop it first, or use PostgreSQL to run several"
+                ) from error
+            sleep(0.1)
+    _held[path] = descriptor

@@ -1,0 +1,20 @@
+"""The commands of `ost`, one file each with `command` (a click command or group).
+
+Add the file's name to COMMANDS. A file is imported when its command is called,
+so that starting the server pays for nothing else.
+"""
+
+#: In the order of `ost --help`.
+COMMANDS = (
+    "init",
+    "serve",
+    "demo",
+    "doctor",
+    "verify",
+    "policy",
+    "account",
+    "devices",
+    "agent",
+    "drill",
+    "bench",
+)
