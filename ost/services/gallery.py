@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from devices.fingerprints import cylinders as code
-from devices.fingerprints import gallery as gallery_kernels
+from devices import fingerprints
 from devices.fingerprints.cylinders import Cylinders
 from devices.fingerprints.errors import BadTemplate
 from devices.fingerprints.gallery import Candidate, Gallery
@@ -97,8 +96,7 @@ class PrintGallery:
 
     def _warm_up(self, house: House) -> None:
         try:
-            code.warm_up()
-            gallery_kernels.warm_up()
+            fingerprints.warm_up()
             self._catch_up(house)
             log.info("gallery_ready", count=len(self))
         finally:
