@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -95,3 +96,13 @@ def test_a_skipped_test_fails_where_ci_is_true(tmp_path, ci, outcome):
         [*command, tmp_path], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert outcome in done.stdout
+
+
+def test_a_live_server_answers_and_stops(tmp_path, sqlite_url, ost, live_server):
+    assert ost("init", database_url=sqlite_url).returncode == 0
+    server = live_server(sqlite_url)
+    with urllib.request.urlopen(f"{server.url}/health/live", timeout=5) as answer:
+        assert answer.status == 200
+    server.kill()
+    server.start()
+    server.stop()
