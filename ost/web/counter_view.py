@@ -8,11 +8,13 @@ dosing days. Texts that come from the error catalogue arrive translated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 # The screens of the person zone. One at a time; the primary button keeps its place in all of them.
 IDLE = "idle"  # waiting for a touch, a scan or a number
+CHOOSE = "choose"  # the touch fits several people: a tap on the right face
 CARD = "card"  # a person, a dose: check, then prepare
 STOPPED = "stopped"  # a person, and why not
 POURED = "poured"  # promised; identity again before it is handed over
@@ -21,7 +23,7 @@ HANDED = "handed"  # identity confirmed; waiting for the swallow
 EMERGENCY = "emergency"  # somebody swallowed what was not meant for them
 OPEN_DOSES = "open_doses"  # doses whose outcome is not known
 SWEEP = "sweep"  # end of session
-SCREENS = (IDLE, CARD, STOPPED, POURED, MISMATCH, HANDED, EMERGENCY, OPEN_DOSES, SWEEP)
+SCREENS = (IDLE, CHOOSE, CARD, STOPPED, POURED, MISMATCH, HANDED, EMERGENCY, OPEN_DOSES, SWEEP)
 
 STOP, REASON, NOTE = "stop", "reason", "note"
 
@@ -176,6 +178,13 @@ class OtherFace:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedFace:
+    patient_id: str
+    number: str
+    face_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenDose:
     dose_id: str
     number: str
@@ -244,7 +253,8 @@ class PersonView:
     emergency: EmergencyView | None = None
     open_doses: tuple[OpenDose, ...] = ()
     sweep: SweepView | None = None
-    notice: str = ""  # idle: the last touch named nobody, and what to do
+    notice: ReasonView | None = None  # the last touch, scan or step did not go through: what to do
+    offered: tuple[OfferedFace, ...] = ()  # CHOOSE
     toast: Toast | None = None
     given_dose_id: str = ""  # stopped because already dosed: today's dose, for an observation or a void
     may_hold: bool = True
@@ -285,6 +295,72 @@ class CounterView:
     def token(self) -> str:
         """Versions of the three parts; the page sends it back with each poll."""
         return f"{self.queue.version}.{self.person.version}.{self.reader.state}"
+
+
+# Forms that open in a dialog over the page. `values` is what was typed, `errors` {field: text}.
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeForm:
+    """How a dose ended otherwise, or (`resolve`) what happened to one that was left open."""
+
+    kind: str  # an outcome; "" with `resolve`: still to be chosen
+    dose_id: str
+    number: str
+    medicine: str
+    dose_ug: int
+    volume_ul: int
+    unit: str = "ul"
+    resolve: bool = False
+    witness_needed: bool = False
+    kinds: tuple[Choice, ...] = ()
+    dispositions: tuple[Choice, ...] = ()
+    reasons: tuple[Choice, ...] = ()
+    promised_at: datetime | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, object] = field(default_factory=dict)
+    refused: ReasonView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityForm:
+    """A typed number or a tapped row: why not by finger or card? `hidden` goes with the answer."""
+
+    number: str
+    action: str
+    hidden: tuple[tuple[str, str], ...]
+    reasons: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldForm:
+    patient_id: str
+    number: str
+    reasons: tuple[Choice, ...]  # code: "clinical.medical_review"
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AfterForm:
+    """A recorded dose: what was seen later, or a void."""
+
+    dose_id: str
+    number: str
+    medicine: str
+    dose_ug: int
+    volume_ul: int
+    unit: str
+    outcome: str
+    given_at: datetime | None
+    observations: tuple[Choice, ...] = ()
+    seen: tuple[str, ...] = ()  # already recorded, as sentences
+    may_void: bool = False
+    voided: bool = False
+    reasons: tuple[Choice, ...] = ()
+    dispositions: tuple[Choice, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

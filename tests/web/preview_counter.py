@@ -7,6 +7,7 @@ No services, no database; every route answers with a picture of a screen.
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -158,7 +159,8 @@ def person(name: str) -> cv.PersonView:
     screens = {
         "idle": lambda: cv.PersonView(**v),
         "idle_done": lambda: cv.PersonView(**v, toast=given),
-        "idle_notice": lambda: cv.PersonView(**v, notice=_("The finger could not be read. Dry it and touch again, or use the card.")),
+        "idle_notice": lambda: cv.PersonView(**v, notice=cv.ReasonView("touch_again", cv.REASON, _("The finger could not be read"), action=_("Dry it and touch again, or use the card."))),
+        "choose": lambda: cv.PersonView(**v, screen=cv.CHOOSE, offered=(cv.OfferedFace("p47", "A-0047", "/face/a.svg"), cv.OfferedFace("p77", "A-0077", "/face/b.svg"), cv.OfferedFace("p12", "A-0012", None))),
         "card": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(), dose=dose(), check=signs(), reasons=(note(),)),
         "card_changed": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(change_ug=10_000, missed_days=2, guest_day=None, lookalike="A-0077", marks=("priority", "pregnant"), home_site="花蓮示範醫院", face_url=None), dose=dose(dose_ug=12_500, volume_ul=1_250, ordered_ug=25_000), check=signs()),
         "card_reason": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(), dose=dose(), check=signs(), reasons=(question(), note())),
@@ -184,7 +186,7 @@ def person(name: str) -> cv.PersonView:
 
 
 SCREENS = (
-    "idle", "idle_done", "idle_notice", "card", "card_changed", "card_reason", "card_reasons", "card_scan", "stopped",
+    "idle", "idle_done", "idle_notice", "choose", "card", "card_changed", "card_reason", "card_reasons", "card_scan", "stopped",
     "stopped_many", "stopped_signs", "stopped_done", "poured", "poured_expired", "poured_again", "handed", "handed_signed",
     "mismatch", "mismatch_stranger", "emergency", "open_doses", "sweep", "sweep_clean",
 )  # fmt: skip
@@ -222,7 +224,7 @@ FACE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 160"><rect wi
 def create_preview() -> Flask:
     app = Flask("preview", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "ost" / "static"))
     app.secret_key = "only to look at"
-    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(ROOT / "ost" / "translations")
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = os.environ.get("PREVIEW_TRANSLATIONS", str(ROOT / "ost" / "translations"))
     Babel(app, locale_selector=lambda: request.args.get("lang") or request.cookies.get("lang") or "zh_Hant_TW")
     formats.register(app)
     app.register_blueprint(assets.blueprint)
@@ -249,6 +251,7 @@ def create_preview() -> Flask:
                 nav=(Link(gettext("Patients"), "/patients"), Link(gettext("Stock"), "/stock")),
                 languages=(Link("繁體中文", "?lang=zh_Hant_TW", lang == "zh_Hant_TW"), Link("English", "?lang=en", lang == "en")),
                 simulated_reader=True,
+                lock_url="/lock",
             )
         }
 
@@ -271,7 +274,7 @@ def create_preview() -> Flask:
 
     for endpoint in (
         "state", "find", "open_card", "leave", "check", "promise", "undo", "identity", "signature", "outcome", "open_doses",
-        "sweep", "lock", "patient_side", "downtime_list", "demo_touch", "dismiss",
+        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "demo_touch", "dismiss",
     ):  # fmt: skip
         counter.add_url_rule(f"/{endpoint}", endpoint, nothing, methods=["GET", "POST"])
     for endpoint, key in (("outcome_form", "kind"), ("resolve_form", "dose_id"), ("after_form", "dose_id"), ("hold_form", "patient_id")):

@@ -207,10 +207,11 @@
     }
   });
 
-  // --- scanners: a keyboard that types "OST:..." very fast and presses Enter ------------------------------
+  // --- scanners: a keyboard that types "OST-..." or "OSTB...." very fast and presses Enter ------------------
   // Only that pattern is taken, and what it typed into a field is taken out again.
 
-  const PREFIX = "OST:";
+  const CODE = /^OST(-|B\.)/; // a card, a bottle
+  const PREFIX = 4;
   const FAST = 60; // ms between keys; nobody types like that
   let typed = "";
   let lastKey = 0;
@@ -228,11 +229,11 @@
         before = into ? into.value : "";
       }
       typed += event.key;
-      if (typed.length >= PREFIX.length && typed.toUpperCase().startsWith(PREFIX)) {
+      if (typed.length >= PREFIX && CODE.test(typed.padEnd(5, "."))) {
         event.preventDefault();
         if (into && into.value !== before) into.value = before;
       }
-    } else if (event.key === "Enter" && typed.toUpperCase().startsWith(PREFIX)) {
+    } else if (event.key === "Enter" && CODE.test(typed)) {
       event.preventDefault();
       event.stopImmediatePropagation();
       const code = typed;

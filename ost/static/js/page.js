@@ -71,6 +71,14 @@
     });
   });
 
+  // The PIN pad of the lock page.
+  document.addEventListener("click", (event) => {
+    const key = event.target.closest("[data-pinpad] [data-key]");
+    if (!key) return;
+    const pin = key.closest("form").querySelector('input[name="pin"]');
+    pin.value = key.dataset.key === "back" ? pin.value.slice(0, -1) : (pin.value + key.dataset.key).slice(0, 12);
+  });
+
   // F2 presses the primary button of what is on top; Esc leaves a menu.
   document.addEventListener("keydown", (event) => {
     if (event.key === "F2") {
