@@ -2,7 +2,8 @@
 
 Every route is shut until it carries a mark: `@allow("permission")` for a
 signed-in person who holds it somewhere (the service asks for the site),
-`@signed_in` for anybody signed in, `@open_route` for everybody. `ost.gate`
+`@signed_in` for anybody signed in, `@station_route` for a counter's station
+(its signature is checked behind the door), `@open_route` for everybody. `ost.gate`
 reads the marks before each request.
 """
 
@@ -24,12 +25,12 @@ API_PREFIX = "/api/"
 LANGUAGES = {"zh_Hant_TW": "繁體中文", "en": "English", "zh_Hans_CN": "简体中文"}
 
 _DOORS = "_ost_doors"
-OPEN, SIGNED_IN = "open", "signed_in"
+OPEN, SIGNED_IN, STATION = "open", "signed_in", "station"
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """`door`: None (shut), "open", "signed_in" or a permission. `quiet`: no sign of a person's activity."""
+    """`door`: None (shut), "open", "signed_in", "station" or a permission. `quiet`: no sign of a person's activity."""
 
     door: str | None = None
     quiet: bool = False
@@ -59,6 +60,11 @@ def signed_in(view: Callable) -> Callable:
 def open_route(view: Callable) -> Callable:
     """Open the route to everybody. The list is short and a test keeps it."""
     return _mark(view, door=OPEN)
+
+
+def station_route(view: Callable) -> Callable:
+    """Open the route to counters' stations: nobody is signed in there, the service checks the station's signature."""
+    return _mark(view, door=STATION)
 
 
 def quiet(view: Callable) -> Callable:

@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger
 from config.settings import Settings
 from ost import keys, log, startup
 from ost.db import Database
+from ost.services.gallery import gallery_of
 from ost.services.work import House
 
 
@@ -50,7 +51,11 @@ class Server(BaseApplication):
     def load(self):
         from ost.app import create_app
 
-        return create_app(self.settings)
+        app = create_app(self.settings)
+        house = app.extensions["ost"].house
+        # Each worker loads the prints and compiles the matcher beside its first requests, not in them.
+        gallery_of(house).warm_up(house)
+        return app
 
 
 def serve(settings: Settings, host: str, port: int) -> None:

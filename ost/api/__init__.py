@@ -20,6 +20,9 @@ BLUEPRINTS = (
     "sign_in",
     "doses",
     "witness",
+    "agent",
+    "fingerprints",
+    "identify",
 )
 
 
