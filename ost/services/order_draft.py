@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from ost import clock, policies
 from ost.errors import Refusal
 from ost.models import site as sites
+from ost.models.patient import patient
 from ost.models.prescription import prescription, prescription_end
 from ost.models.stock import product
 from ost.rules.access import permissions_of
@@ -246,3 +247,17 @@ def _medicine_known(work: Work, draft: Draft) -> bool:
 def _product_fits(work: Work, draft: Draft) -> bool:
     query = sa.select(product.c.medicine).where(product.c.id == draft.product)
     return work.tx.execute(query).scalar() == draft.medicine
+
+
+def today_of(house: House, patient_id: str) -> date:
+    """The dosing day now at the person's home site: where an order begins that names no day."""
+    query = (
+        sa.select(sites.site.c.tz)
+        .join(patient, patient.c.home_site == sites.site.c.id)
+        .where(patient.c.id == patient_id)
+    )
+    with house.read() as tx:
+        tz = tx.execute(query).scalar_one_or_none()
+    if tz is None:
+        raise Refusal("patient_unknown")
+    return clock.dosing_day(house.now(), tz)
