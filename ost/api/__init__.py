@@ -18,6 +18,9 @@ PREFIX = "/api/v1"
 #: Files of this folder, in the order of the documentation. One line each.
 BLUEPRINTS = (
     "sign_in",
+    "patients",
+    "prescriptions",
+    "stock",
     "doses",
     "witness",
     "agent",
