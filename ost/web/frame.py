@@ -7,14 +7,14 @@ from flask_babel import gettext
 
 from ost import clock
 from ost.errors import N_
-from ost.http import LANGUAGES, holds, house, safe_path, session_or_none, settings
+from ost.http import LANGUAGES, holds, house, safe_path, session, session_or_none, settings
 from ost.i18n import language
 from ost.services.places import simulated_readers_in_use, site_facts
 from ost.web.shell import Link, Shell
 
 #: (permission, endpoint, label): the menu, and the start page of whoever holds the first one that fits.
 NAV = (
-    ("counter.use", "counter.index", N_("Counter")),
+    ("counter.use", "counter.page", N_("Counter")),
     ("patient.search", "patients.index", N_("Patients")),
     ("stock.read", "stock.index", N_("Stock")),
     ("account.manage", "accounts.index", N_("Accounts")),
@@ -26,12 +26,20 @@ def install(app: Flask) -> None:
 
 
 def places() -> tuple[tuple[str, str], ...]:
-    """(endpoint, label) of the places open to the person, of those that exist."""
+    """(url, label) of the places open to the person, of those that exist."""
     return tuple(
-        (endpoint, label)
+        (_url(endpoint), label)
         for permission, endpoint, label in NAV
         if endpoint in current_app.view_functions and holds(permission)
     )
+
+
+def _url(endpoint: str) -> str:
+    if endpoint != "counter.page":
+        return url_for(endpoint)
+    counter = session().counter
+    # Who has not chosen a counter is led to choose one.
+    return url_for(endpoint, counter_id=counter) if counter else url_for("sign_in.choose")
 
 
 def shell() -> Shell:
@@ -46,8 +54,8 @@ def shell() -> Shell:
         today=clock.dosing_day(house().now(), facts.tz) if facts else None,
         person=found.display_name if found else "",
         nav=tuple(
-            Link(gettext(label), url_for(endpoint), request.blueprint == endpoint.partition(".")[0])
-            for endpoint, label in (places() if active else ())
+            Link(gettext(label), url, request.path == url or request.path.startswith(url + "/"))
+            for url, label in (places() if active else ())
         ),
         languages=tuple(
             Link(name, url_for("sign_in.language", code=code, next=_here()), code == here)

@@ -64,11 +64,8 @@ def start():
     here = session()
     if here.site is None:
         return redirect(url_for("sign_in.choose"))
-    if holds("counter.use") and here.counter is None and places.counters(house(), here, here.site):
-        return redirect(url_for("sign_in.choose"))
-    for endpoint, _label in menu_places():
-        if endpoint != "counter.index" or here.counter:
-            return redirect(url_for(endpoint))
+    for url, _label in menu_places():
+        return redirect(url)
     return render_template("sign_in/nothing.html")
 
 
