@@ -86,7 +86,12 @@ _LAST_SWALLOW = (
     sa.select(sa.func.max(_A.c.dosing_day))
     .join_from(_A, _O, _O.c.attempt == _A.c.id)
     .join(_R, _R.c.attempt == _A.c.id, isouter=True)
-    .where(_A.c.patient == _who, _R.c.attempt.is_(None), _O.c.swallowed_ug * 2 >= _A.c.ordered_ug)
+    .where(
+        _A.c.patient == _who,
+        _A.c.dosing_day < sa.bindparam("since"),
+        _R.c.attempt.is_(None),
+        _O.c.swallowed_ug * 2 >= _A.c.ordered_ug,
+    )
 )
 
 # Flags that may stand against this dose, in one statement: four small tables, one round trip.
@@ -162,14 +167,15 @@ def gather(
     order_row = _choose(orders, day)
     order = _order(order_row, person) if order_row else None
 
-    past = tx.execute(_PAST, {"patient": person.id, "since": day - timedelta(days=WINDOW_DAYS)}).all()
+    since = day - timedelta(days=WINDOW_DAYS)
+    past = tx.execute(_PAST, {"patient": person.id, "since": since}).all()
     slot_state, replaces = _slot_state(past, day, slot)
     # A dose that was swallowed and replaced by order (vomited, say) stays in the body's past;
     # one that was never taken does not.
     doses = tuple(_past(row) for row in past if row.why in (None, "replacement_ordered"))
     last_swallow = max((d.day for d in doses if _counts(d)), default=None)
     if last_swallow is None:
-        last_swallow = tx.execute(_LAST_SWALLOW, {"patient": person.id}).scalar()
+        last_swallow = tx.execute(_LAST_SWALLOW, {"patient": person.id, "since": since}).scalar()
     if order_row is not None and order_row.elsewhere_on is not None:
         # A dose documented elsewhere counts for the clock, if nothing here is newer.
         last_swallow = max(filter(None, (last_swallow, order_row.elsewhere_on)))
@@ -261,8 +267,11 @@ def _past(row) -> PastDose:
 
 
 def _counts(past: PastDose) -> bool:
-    """A confirmed swallow of at least half the ordered dose. [weak] DOMAIN.md section 4."""
-    return past.swallowed_ug is not None and past.swallowed_ug * 2 >= past.ordered_ug
+    """A confirmed swallow of at least half the ordered dose. [weak] DOMAIN.md section 4.
+
+    A vomited one is left to the rules, which see its minutes: named here, it would hide a dose documented elsewhere.
+    """
+    return past.vomited_minutes is None and past.swallowed_ug is not None and past.swallowed_ug * 2 >= past.ordered_ug
 
 
 def _slot_state(past, day: date, slot: int) -> tuple[SlotState, str | None]:

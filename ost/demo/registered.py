@@ -1,0 +1,63 @@
+"""The invented people as rows of a patient list, sealed as `ost.services.patients` seals them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+
+from ost import canonical
+from ost.demo import faces
+from ost.demo.people import Person
+from ost.demo.treated import Treated
+from ost.models import patient
+from ost.services import patients, sealed
+from ost.services.work import Work
+
+
+def write(work: Work, people: Iterable[tuple[Treated, Person]], by: dict[str, str], today: date) -> dict[str, str]:
+    """Write them all; {number: card code}. `by`: who registered, by home site."""
+    rows, keys, cards = [], [], {}
+    change_no = work.next_change_no("patients")
+    for treated, person in people:
+        key, wrapped = work.keys.new_person_key(treated.id)
+        keys.append({"person": treated.id, "wrapped": wrapped, "destroyed_at": None})
+        cards[treated.number] = card = patients.new_card()
+        rows.append(
+            {
+                "id": treated.id,
+                "home_site": treated.home,
+                "number": treated.number,
+                "sex": person.sex,
+                "active": True,
+                "low_tolerance": treated.plan.low_tolerance,
+                "language": person.language,
+                "priority": canonical.text(sorted(treated.plan.priority)),
+                "episode_started_on": treated.episode_started_on,
+                "national_id_mac": work.keys.search_mac("national_id", person.national_id),
+                "card_mac": work.keys.search_mac("card", card),
+                "pin_hash": None,
+                "registered_at": datetime.combine(treated.starts_on, time(0, 30), UTC).replace(hour=0)
+                if treated.starts_on < today
+                else work.now,
+                "registered_by": by[treated.home],
+                "change_no": change_no,
+                "face_type": "image/svg+xml",
+                **_sealed(key, treated.id, person, today),
+            }
+        )
+    work.add_many(patient.person_key, keys)
+    work.add_many(patient.patient, rows)
+    work.payload = {"patients": len(rows)}
+    return cards
+
+
+def _sealed(key: bytes, who: str, person: Person, today: date) -> dict:
+    face = faces.face(person.number, person.sex, (today - person.birth_date).days // 365)
+    values = {
+        "name": person.name,
+        "national_id": person.national_id,
+        "birth_date": person.birth_date,
+        "phone": person.phone,
+        "face": face,
+    }
+    return {f"{name}_sealed": sealed.seal(key, who, "patient", name, value) for name, value in values.items()}
