@@ -247,3 +247,41 @@ class TestBuprenorphine:
     def test_the_prescriber_names_the_dose(self):
         signed = self.gone(3, signoffs=(make_signoff("missed_days_prescriber", 4_000),))
         assert (ask(signed).verdict, ask(signed).dose_ug) == ("give", 4_000)
+
+
+class TestEdges:
+    def test_an_induction_order_on_the_fifth_missed_day_is_after_the_gap(self):
+        facts = missed(5, {"phase": INDUCTION, "dose_ug": 20_000, "starts_on": TODAY})
+        assert (ask(facts).verdict, codes(ask(facts))) == ("give", ["first_dose_watch"])
+
+    def test_of_two_readings_that_both_ask_the_stricter_one_holds(self):
+        past = (make_past(3, outcome=None), *(make_past(n) for n in range(6, 20)))
+        facts = make_facts(past=past, last_swallow_on=days_ago(6))
+        found = missed_days(facts, TW)
+        assert (found.count, found.count_if_swallowed) == (5, 2)
+        assert [c for c in codes(ask(facts)) if c.startswith(("missed", "new"))] == ["new_induction_needed"]
+
+    def test_a_swallow_of_today_says_nothing_about_the_days_before(self):
+        assert count(replace(missed(3), last_swallow_on=TODAY)) == 3
+
+    def test_a_renewal_at_the_same_dose_is_no_increase(self):
+        facts = missed(2, {"previous_dose_ug": 60_000, "starts_on": days_ago(3)})
+        assert codes(ask(facts)) == ["missed_days_note"]
+
+    def test_an_order_that_raises_the_dose_is_an_increase_by_itself(self):
+        order = {"previous_dose_ug": 55_000, "starts_on": days_ago(4), "increase_before_on": days_ago(40)}
+        assert "missed_days_early" in codes(ask(missed(2, order)))
+
+    def test_maintenance_never_taken_is_counted_from_the_order_on(self):
+        facts = make_facts({"starts_on": days_ago(6)}, past=(), last_swallow_on=None)
+        assert reason(ask(facts), "new_induction_needed").data["days"] == 6
+
+    def test_a_step_says_what_it_asks_for(self):
+        def step(days):
+            return missed_step(missed(days), TW, missed_days(missed(days), TW))
+
+        assert step(0) is None
+        assert [step(n).needs_signoff for n in (1, 2, 3, 4, 5)] == [False, False, True, True, False]
+        assert [step(n).new_induction for n in (4, 5)] == [False, True]
+        assert step(5).proposed_dose_ug is None
+        assert [step(n).review for n in (13, 14)] == [False, True]

@@ -137,7 +137,7 @@ def ask(facts, **options):
 
 
 @given(situations(), st.booleans())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_given_dose_is_within_the_order_measured_and_unstopped(facts, before_check):
     decision = ask(facts, before_check=before_check)
     if isinstance(decision, Give):
@@ -152,7 +152,7 @@ def test_a_given_dose_is_within_the_order_measured_and_unstopped(facts, before_c
 
 
 @given(situations(), STOPS, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_adding_a_stop_never_turns_a_refusal_into_a_dose(facts, stop, before_check):
     if stop == {"observed": Observed(None)} and facts.observed.intoxication:
         return  # signs seen are worse than not looked
@@ -161,7 +161,7 @@ def test_adding_a_stop_never_turns_a_refusal_into_a_dose(facts, stop, before_che
 
 
 @given(situations())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_card_is_never_stricter_than_the_dose(facts):
     if ask(facts).verdict == "give":
         card = ask(facts, before_check=True)
@@ -169,7 +169,7 @@ def test_the_card_is_never_stricter_than_the_dose(facts):
 
 
 @given(situations(), st.integers(1, 30))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_forgetting_an_outcome_never_gives_more(facts, ago):
     """Stricter under unknown: an earlier swallowed dose whose outcome was never recorded."""
     known = [d for d in facts.past if d.outcome == "swallowed" and d.day < TODAY]
@@ -194,7 +194,7 @@ def test_the_same_facts_give_the_same_answer_in_the_same_order(facts):
 
 
 @given(situations())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_reason_is_in_the_table_and_its_text_can_be_filled(facts):
     for reason in ask(facts).reasons:
         assert set(reason.data) == set(REASONS[reason.code])
