@@ -95,7 +95,7 @@ class PromisedAnswer(ma.Schema):
     volume_ul = ma.fields.Integer(required=True)
     bottle = ma.fields.String(required=True)
     register_line = ma.fields.Integer(required=True)
-    dosing_day = ma.fields.Date(required=True)
+    dosing_day = ma.fields.String(required=True, metadata={"format": "date"})
     reasons = ma.fields.List(ma.fields.Nested(ReasonShown))
 
 

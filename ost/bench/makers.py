@@ -212,3 +212,66 @@ def make_prescription(
         }
         work.add(prescription.prescription, **row)
     return order
+
+
+def make_people(
+    house: House, site_id: str, count: int, *, dose_ug: int = 60_000, sites: tuple[str, ...] = ()
+) -> list[str]:
+    """`count` patients at once, each with a maintenance order documented to have been taken until yesterday."""
+    today = clock.dosing_day(house.now(), TZ)
+    people, keys_, orders = [], [], []
+    with house.work(MAKER, site_id, "made.people") as work:
+        change_no = work.next_change_no("patients")
+        for _ in range(count):
+            person, number = new_id(), next(_numbers)
+            key, wrapped = house.keys.new_person_key(person)
+
+            def shut(name: str, value: str, key=key, person=person) -> bytes:
+                return sealed.seal(key, person, "patient", name, value)
+
+            keys_.append({"person": person, "wrapped": wrapped})
+            people.append(
+                {
+                    "id": person,
+                    "home_site": site_id,
+                    "number": f"N-{number:06d}",
+                    "sex": "male",
+                    "active": True,
+                    "low_tolerance": False,
+                    "language": "zh_Hant_TW",
+                    "priority": "[]",
+                    "episode_started_on": today - timedelta(days=200),
+                    "national_id_mac": house.keys.search_mac("national_id", f"made{number}"),
+                    "card_mac": house.keys.search_mac("card", f"made{number}"),
+                    "name_sealed": shut("name", f"示範{number}"),
+                    "national_id_sealed": shut("national_id", "A123456789"),
+                    "birth_date_sealed": shut("birth_date", "1979-05-03"),
+                    "registered_at": work.now,
+                    "registered_by": MAKER.id,
+                    "change_no": change_no,
+                }
+            )
+            orders.append(
+                {
+                    "id": new_id(),
+                    "patient": person,
+                    "medicine": "methadone",
+                    "phase": "maintenance",
+                    "slot": 1,
+                    "dose_ug": dose_ug,
+                    "starts_on": today - timedelta(days=60),
+                    "days": "[1,2,3,4,5,6,7]",
+                    "sites": canonical.text(list(sites or (site_id,))),
+                    "episode_started_on": today - timedelta(days=200),
+                    "previous_dose_ug": dose_ug,
+                    "elsewhere_on": today - timedelta(days=1),
+                    "elsewhere_dose_ug": dose_ug,
+                    "prescriber": MAKER.id,
+                    "site": site_id,
+                    "written_at": work.now - timedelta(days=60),
+                }
+            )
+        work.add_many(patient.person_key, keys_)
+        work.add_many(patient.patient, people)
+        work.add_many(prescription.prescription, orders)
+    return [row["id"] for row in people]

@@ -1,0 +1,1 @@
+"""Drills: the real server under what must never happen, with the counts behind the verdict."""
