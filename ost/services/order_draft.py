@@ -154,7 +154,9 @@ def asked(house, work: Work, person, draft: Draft, rows, signed: tuple[str, ...]
         last_swallow_on=max((d for d in (seen.facts.last_swallow_on, draft.elsewhere_on) if d), default=None),
         episode_gap_days=policy.int("episode_gap_days", draft.starts_on),
     )
-    if line.previous_dose_ug is None and draft.elsewhere_dose_ug:
+    gap_days = policy.int("episode_gap_days", draft.starts_on)
+    recent = draft.elsewhere_on is not None and (draft.starts_on - draft.elsewhere_on).days <= gap_days
+    if line.previous_dose_ug is None and draft.elsewhere_dose_ug and recent:
         # A transfer goes on from the dose documented elsewhere; a higher one is an increase.
         risen = draft.starts_on if draft.dose_ug > draft.elsewhere_dose_ug else None
         line = replace(line, previous_dose_ug=draft.elsewhere_dose_ug, last_increase_on=risen)

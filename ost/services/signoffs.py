@@ -105,18 +105,11 @@ def waiting(house: House, actor: Actor, site_id: str) -> list[Waiting]:
             .order_by(r.c.at.desc())
         ).all()
         people = {row.patient for row in refused}
-        dosed = set(
-            tx.execute(
-                sa.select(a.c.patient, a.c.slot).where(a.c.dosing_day == day, a.c.patient.in_(people))
-            ).tuples()
-        )
-        answered = set(
-            tx.execute(
-                sa.select(signoff.c.patient, signoff.c.code).where(
-                    signoff.c.day == day, signoff.c.patient.in_(people)
-                )
-            ).tuples()
-        )
+        query = sa.select(a.c.patient, a.c.slot).where(a.c.dosing_day == day, a.c.patient.in_(people))
+        dosed = {tuple(row) for row in tx.execute(query)}
+        s = signoff
+        query = sa.select(s.c.patient, s.c.code).where(s.c.day == day, s.c.patient.in_(people))
+        answered = {tuple(row) for row in tx.execute(query)}
         found: dict[tuple[str, int], Waiting] = {}
         for row in refused:
             where = (row.patient, row.slot)
