@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from ost import policies
 from ost.models import staff
 from ost.services import credentials, sessions
-from ost.services.throttle import Subject, forgive
+from ost.services.throttle import Subject, count_up, forgive
 from ost.services.work import House
 
 
@@ -23,7 +23,8 @@ class PinAnswer:
 
 def pin_return(house: House, session: sessions.Session, pin: str) -> PinAnswer:
     tries = policies.policy(house.policy_name).int("pin_tries")
-    used = _count(house, session.id)
+    with house.db.begin() as tx:  # counted before it is looked at
+        used = count_up(tx, Subject("pin", session.id), house.now())
     if used > tries:
         return _wrong(house, session, 0)
     a, s = staff.account, staff.web_session
@@ -42,25 +43,6 @@ def pin_return(house: House, session: sessions.Session, pin: str) -> PinAnswer:
         forgive(work.tx, [Subject("pin", session.id)])
         sessions.keep_event(work, session.account, "pin_return", session.device, session.site)
     return PinAnswer(True, tries)
-
-
-def _count(house: House, session_id: str) -> int:
-    """This try's number; counted before the PIN is looked at."""
-    f = staff.sign_in_failure
-    with house.db.begin() as tx:
-        now = house.now()
-        value = tx.execute(
-            sa.update(f)
-            .where(f.c.subject_kind == "pin", f.c.subject == session_id)
-            .values(count=f.c.count + 1, last_at=now)
-            .returning(f.c.count)
-        ).scalar()
-        if value is None:
-            tx.execute(
-                sa.insert(f), {"subject_kind": "pin", "subject": session_id, "count": 1, "last_at": now}
-            )
-            value = 1
-    return value
 
 
 def _wrong(house: House, session: sessions.Session, left: int) -> PinAnswer:

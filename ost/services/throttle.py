@@ -17,10 +17,17 @@ import sqlalchemy as sa
 from ost.models import staff
 from ost.rules.policy import Policy
 
-_NEW = sa.text(
-    "INSERT INTO sign_in_failure (subject_kind, subject, count, last_at) "
-    "VALUES (:kind, :subject, 0, :now) ON CONFLICT DO NOTHING"
-).bindparams(sa.bindparam("now", type_=staff.sign_in_failure.c.last_at.type))
+# Makes the row or finds it, and locks it either way: between a look and a lock a
+# success elsewhere may take the row away.
+_LOCK = (
+    sa.text(
+        "INSERT INTO sign_in_failure (subject_kind, subject, count, last_at) VALUES (:kind, :subject, 0, :now) "
+        "ON CONFLICT (subject_kind, subject) DO UPDATE SET count = sign_in_failure.count "
+        "RETURNING subject_kind, subject, count, last_at, locked_until"
+    )
+    .bindparams(sa.bindparam("now", type_=staff.sign_in_failure.c.last_at.type))
+    .columns(*staff.sign_in_failure.c)
+)
 #: A longer wait than this is what the lock is for.
 _LONGEST_DELAY_S = 60
 
@@ -47,14 +54,7 @@ def count_try(
     """Count one try for every subject, unless one of them has to wait."""
     f = staff.sign_in_failure
     subjects = sorted(subjects, key=lambda s: (s.kind, s.name))
-    for subject in subjects:
-        tx.execute(_NEW, {"kind": subject.kind, "subject": subject.name, "now": now})
-    rows = [
-        tx.execute(
-            sa.select(f).where(f.c.subject_kind == s.kind, f.c.subject == s.name).with_for_update()
-        ).one()
-        for s in subjects
-    ]
+    rows = [lock_row(tx, subject, now) for subject in subjects]
     wait = max((_left(row.locked_until, now) for row in rows), default=0)
     if wait:
         return Counted(wait_s=wait)
@@ -69,6 +69,23 @@ def count_try(
         )
     _forget_old(tx, now, policy)
     return Counted(locked_now=locked)
+
+
+def lock_row(tx: sa.Connection, subject: Subject, now: datetime):
+    """The row of a subject, locked; made if it was not there."""
+    return tx.execute(_LOCK, {"kind": subject.kind, "subject": subject.name, "now": now}).one()
+
+
+def count_up(tx: sa.Connection, subject: Subject, now: datetime) -> int:
+    """One more; how many it is now. For counts without delays."""
+    count = lock_row(tx, subject, now).count + 1
+    f = staff.sign_in_failure
+    tx.execute(
+        sa.update(f)
+        .where(f.c.subject_kind == subject.kind, f.c.subject == subject.name)
+        .values(count=count, last_at=now)
+    )
+    return count
 
 
 def _next(row, now: datetime, policy: Policy, lock: timedelta) -> tuple[int, datetime | None]:
