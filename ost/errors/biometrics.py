@@ -62,6 +62,11 @@ MESSAGES = {
         N_("Remove the station's key file and enrol it with a new code."),
         400,
     ),
+    "real_reader_here": Message(
+        N_("A real reader stands at this counter"),
+        N_("The practice panel does not push it aside."),
+        N_("Touch the reader itself, or choose another counter."),
+    ),
     # --- what a touch can come to ------------------------------------------------------
     "touch_again": Message(
         N_("Please touch again"),

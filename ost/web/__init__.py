@@ -13,6 +13,7 @@ from ost.web import formats, frame
 BLUEPRINTS = (
     "assets",
     "sign_in",
+    "demo_reader",
 )
 
 
