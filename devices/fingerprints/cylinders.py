@@ -366,6 +366,10 @@ def pair_score(bits_a, mask_a, place_a, bits_b, mask_b, place_b):
 
 @njit(cache=True, nogil=True)
 def _lsa_r(bits_a, mask_a, place_a, bits_b, mask_b, place_b):
+    """LSA-R (section 4.3) for a set `a` that is not the larger: assign, relax, average the best pairs.
+
+    The average is over n_P pairs even when there are fewer: a short set cannot score high by chance.
+    """
     na = bits_a.shape[0]
     gain = _similarities(bits_a, mask_a, place_a, bits_b, mask_b, place_b)
     column_of = _assign(gain)

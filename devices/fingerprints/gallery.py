@@ -30,8 +30,11 @@ PREFILTER_FROM = 1000
 
 PREFILTER_ANGLE_RAD = math.pi / 3
 PREFILTER_BEST = 8
-RESCORED_SHARE = 0.1
-RESCORED_MIN, RESCORED_MAX = 200, 1000
+PREFILTER_PROBE = 32
+"""Cylinders of the probe, its most confident first, that the cheap pass looks at; more only cost time."""
+
+RESCORED_SHARE = 0.05
+RESCORED_MIN, RESCORED_MAX = 150, 1000
 
 _FIRST_CAPACITY = 4096
 _COMPACT_FROM = 4096
@@ -145,9 +148,9 @@ class Gallery:
         if not rows.size or limit < 1:
             return []
         if rows.size >= PREFILTER_FROM:
-            probe_ones = _read_only(_ones(probe.bits))
             bits, _, place, start, count = view
-            nearness = _nearness(bits, ones, place, start, count, rows, probe.bits, probe_ones, probe.place)
+            some, where = probe.bits[:PREFILTER_PROBE], probe.place[:PREFILTER_PROBE]
+            nearness = _nearness(bits, ones, place, start, count, rows, some, _read_only(_ones(some)), where)
             keep = int(min(max(RESCORED_MIN, RESCORED_SHARE * rows.size), RESCORED_MAX))
             rows = rows[np.argpartition(-nearness, keep)[:keep]]
         scores = _scores(*view, rows, probe.bits, probe.mask, probe.place)
