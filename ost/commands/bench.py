@@ -1,0 +1,56 @@
+"""`ost bench`: figures, measured here and now. Ratios in one run where time is involved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ost.commands.shared import console, finish, json_option
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure the program on throw-away databases and on the data you name."""
+
+
+@command.command("dose")
+@click.option("--clients", default=16, show_default=True, type=click.IntRange(1, 64))
+@click.option("--doses", default=60, show_default=True, type=click.IntRange(5, 1000), help="Of each client.")
+@json_option
+def dose(clients: int, doses: int, as_json: bool) -> None:
+    """Complete doses per second over HTTP on PostgreSQL, and the bare database beside it."""
+    from ost.bench.dose import bench_dose
+
+    with console.status("starting PostgreSQL") as status:
+        result = bench_dose(clients, doses, tell=status.update)
+    console.print(
+        f"{result['complete_per_s']} complete doses/s, bare {result['bare_per_s']}/s: "
+        f"ratio {result['ratio']} (target {result['target']}, defect below {result['defect_below']})"
+    )
+    finish(result, as_json)
+
+
+@command.command("fingerprints")
+@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+def fingerprints(data: Path, as_json: bool) -> None:
+    """Error rates of the matcher over all pairs of a folder of FVC databases."""
+    from devices.fingerprints.bench import bench_fingerprints
+
+    with console.status("extracting") as status:
+        result = bench_fingerprints(data, progress=lambda what, *_: status.update(str(what)))
+    console.print(f"EER {result['eer']:.2%}, FNMR at FMR 0.1 % {result['fnmr_at_fmr_0_1']:.2%}")
+    finish(result, as_json)
+
+
+@command.command("identify")
+@json_option
+def identify(as_json: bool) -> None:
+    """From a posted image to a named person among 500 enrolled people."""
+    from ost.bench.identify import bench_identify
+
+    with console.status("enrolling 500 people") as status:
+        result = bench_identify(progress=lambda what, *_: status.update(str(what)))
+    console.print(f"p50 {result['p50_ms']} ms, p95 {result['p95_ms']} ms")
+    finish(result, as_json)
