@@ -1,4 +1,5 @@
 # make run      set up what is missing, then serve the demo on http://127.0.0.1:5000
+# make codes    who can sign in to the demo, with the codes of this moment
 # make test     set up what is missing, then run every check
 # make lint · make bench · make install · make lock
 #
@@ -8,7 +9,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: install run test lint format bench lock clean machine assets
+.PHONY: install run codes test lint format bench lock clean machine assets
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -33,7 +34,11 @@ define pip_install
 endef
 
 run: install
-	@$(BIN)/ost demo run
+	@OST_MODE=demo $(BIN)/ost demo run
+
+# Who can sign in to the demo, and everybody's code as it is now.
+codes:
+	@OST_MODE=demo $(BIN)/ost demo codes
 
 install: .venv/.installed assets
 

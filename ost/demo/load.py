@@ -63,8 +63,18 @@ def is_empty(house: House) -> bool:
         return tx.execute(sa.select(site.site.c.id).limit(1)).first() is None
 
 
-def load(house: House, home: Path, size: Size, tell: Tell | None = None) -> Loaded:
-    """`home`: folder of the secrets file. NotDemo, NotEmpty. `tell(step, done, of)` hears of progress."""
+def load(
+    house: House,
+    home: Path,
+    size: Size,
+    tell: Tell | None = None,
+    known: Callable[[list[tuple[str, str]]], None] | None = None,
+) -> Loaded:
+    """`home`: folder of the secrets file. Raises NotDemo, NotEmpty, clinic.RulesDisagree.
+
+    `tell(step, done, of)` hears of progress; `known([(patient, home site), ...])`
+    of everybody, the main site's stories first, before the long part begins.
+    """
     if not house.demo:
         raise NotDemo("the demo loads only where OST_MODE=demo")
     if not is_empty(house):
@@ -77,6 +87,8 @@ def load(house: House, home: Path, size: Size, tell: Tell | None = None) -> Load
     members = staff.members()
     hashing = staff.Hashing(members)
     treated = _patients(size, today)
+    if known is not None:
+        known([(t.id, t.home) for t, _ in treated])
     with house.db.begin() as tx:
         history = _History(house, tx, now)
         with history.event("demo.network", begun, None) as work:
