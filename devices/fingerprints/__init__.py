@@ -78,16 +78,13 @@ __all__ = [
 
 def warm_up() -> None:
     """Load the network, compile or load the matcher, run each once. Raises what a broken install raises."""
-    import numpy as np
-
     from .cylinders import warm_up as warm_up_matcher
     from .extract import extract
     from .gallery import warm_up as warm_up_search
-    from .synthetic import HEIGHT_PX, WIDTH_PX
+    from .synthetic import Finger
 
     warm_up_matcher()
     warm_up_search()
-    stripes = 128 + 100 * np.sin(np.arange(WIDTH_PX) * (2 * np.pi / 9))
-    image = np.tile(stripes.astype(np.uint8), (HEIGHT_PX, 1))
+    image = Finger(0).impression(0)
     extract(image)
     nfiq2(image)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from devices import fingerprints
 from devices.fingerprints import (
     ADVICE,
     BadImage,
@@ -180,6 +181,10 @@ def test_a_corner_of_a_finger_gets_advice():
     quality = assess(image, 500, extract(image, 500))
     assert quality.valid_cylinders < 20
     assert quality.advice in set(ADVICE) - {"none"}
+
+
+def test_warming_up_runs_every_part_once():
+    fingerprints.warm_up()
 
 
 def test_nfiq2_is_a_number_for_prints_and_an_error_for_blanks():
