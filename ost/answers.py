@@ -192,5 +192,7 @@ def on_database(error: Exception) -> Response:
 def on_unexpected(error: Exception) -> Response:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return on_database(error)
+    if isinstance(error, RecursionError) and request.is_json:
+        return answer("bad_request")  # a body nested deeper than anything we read
     log.error("unexpected", error=error)
     return answer("internal", data={"request_id": g.get("request_id", "")})

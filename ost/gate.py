@@ -22,7 +22,8 @@ from ost.services import sessions
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 FILES = ("static", "assets.vendor")
-_GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+#: A proxy's own request number, if it is plainly one: it goes into the log as it is.
+_GIVEN_ID = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Person(UserMixin):

@@ -66,7 +66,7 @@ def _short(filename: str) -> str:
 
 
 def redact(_logger, _name, fields: MutableMapping) -> MutableMapping:
-    """The processor. Runs last before the line is written, on our lines and on everybody else's."""
+    """The processor. Runs before a line leaves our hands, and again before any line is written."""
     for name, value in list(fields.items()):
         if name.startswith("_"):
             continue
@@ -105,7 +105,7 @@ def configure(level: str = "INFO", as_json: bool = False, stream=None) -> None:
         _request,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, redact, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
