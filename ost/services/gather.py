@@ -94,26 +94,57 @@ _LAST_SWALLOW = (
     )
 )
 
-# Flags that may stand against this dose, in one statement: four small tables, one round trip.
-_HOLDS = (
-    sa.select(_H)
-    .join_from(_H, _HR, _HR.c.hold == _H.c.id, isouter=True)
-    .where(_H.c.patient == _who, _HR.c.hold.is_(None))
-    .order_by(_H.c.at)
-)
-_SIGNOFFS = sa.select(prescription.signoff).where(
-    prescription.signoff.c.patient == _who, prescription.signoff.c.day == sa.bindparam("day")
-)
-_EXPOSURES = (
-    sa.select(dose.exposure, dose.exposure_review.c.at.label("reviewed_at"))
-    .join_from(
-        dose.exposure,
-        dose.exposure_review,
-        dose.exposure_review.c.exposure == dose.exposure.c.id,
-        isouter=True,
+# What may stand against this dose: holds, sign-offs and exposures, few rows each, in one look.
+_S, _X, _XR = prescription.signoff, dose.exposure, dose.exposure_review
+
+
+def _flag(what: str, **columns):
+    """One arm of the union: every arm has the same columns in the same order."""
+    order = ("id", "code", "kind", "day", "until", "at", "amount_ug", "text", "yes")
+    return [sa.literal(what).label("what"), *(columns.get(name, sa.null()).label(name) for name in order)]
+
+
+_FLAGS = sa.union_all(
+    sa.select(
+        *_flag(
+            "hold",
+            id=_H.c.id,
+            code=_H.c.reason_code,
+            kind=_H.c.kind,
+            day=_H.c.since,
+            until=_H.c.come_back_on,
+            at=_H.c.at,
+            text=_H.c.call,
+            yes=_H.c.blocks,
+            amount_ug=sa.cast(sa.null(), sa.BigInteger),
+        )
     )
-    .where(dose.exposure.c.patient == _who)
-)
+    .join_from(_H, _HR, _HR.c.hold == _H.c.id, isouter=True)
+    .where(_H.c.patient == _who, _HR.c.hold.is_(None)),
+    sa.select(
+        *_flag(
+            "signoff",
+            id=_S.c.id,
+            code=_S.c.code,
+            kind=_S.c.by_role,
+            day=_S.c.day,
+            at=_S.c.at,
+            amount_ug=_S.c.dose_ug,
+        )
+    ).where(_S.c.patient == _who, _S.c.day == sa.bindparam("day")),
+    sa.select(
+        *_flag(
+            "exposure",
+            id=_X.c.attempt,
+            day=_X.c.day,
+            at=_X.c.at,
+            amount_ug=_X.c.amount_ug,
+            yes=_XR.c.exposure.is_not(None),
+        )
+    )
+    .join_from(_X, _XR, _XR.c.exposure == _X.c.id, isouter=True)
+    .where(_X.c.patient == _who),
+).order_by("at")
 _BOTTLES = (
     sa.select(_B, _PR.c.medicine, _PR.c.unit, _PR.c.strength_ug_per_ml, _PR.c.halves)
     .join_from(_B, _PR, _PR.c.id == _B.c.product)
@@ -180,6 +211,7 @@ def gather(
         # A dose documented elsewhere counts for the clock, if nothing here is newer.
         last_swallow = max(filter(None, (last_swallow, order_row.elsewhere_on)))
 
+    flags = tx.execute(_FLAGS, {"patient": person.id, "day": day}).all()
     bottle_row, others = _bottles(tx, site_id, bottle, order)
     facts = DoseFacts(
         patient_id=person.id,
@@ -195,18 +227,15 @@ def gather(
         past=doses,
         last_swallow_on=last_swallow,
         holds=tuple(
-            HoldFacts(h.id, h.kind, h.reason_code, h.since, h.come_back_on, h.call, h.blocks)
-            for h in tx.execute(_HOLDS, {"patient": person.id})
+            HoldFacts(h.id, h.kind, h.code, h.day, h.until, h.text, h.yes) for h in flags if h.what == "hold"
         ),
         bottle=_bottle(bottle_row) if bottle_row else None,
         observed=Observed(intoxication),
         signoffs=tuple(
-            SignOff(s.id, s.code, s.day, s.dose_ug, s.by_role)
-            for s in tx.execute(_SIGNOFFS, {"patient": person.id, "day": day})
+            SignOff(s.id, s.code, s.day, s.amount_ug, s.kind) for s in flags if s.what == "signoff"
         ),
         exposures=tuple(
-            Exposure(e.attempt, e.day, e.at, e.amount_ug, e.reviewed_at is not None)
-            for e in tx.execute(_EXPOSURES, {"patient": person.id})
+            Exposure(e.id, e.day, e.at, e.amount_ug, e.yes) for e in flags if e.what == "exposure"
         ),
         other_open_strengths=others,
         low_tolerance=person.low_tolerance,
@@ -271,7 +300,11 @@ def _counts(past: PastDose) -> bool:
 
     A vomited one is left to the rules, which see its minutes: named here, it would hide a dose documented elsewhere.
     """
-    return past.vomited_minutes is None and past.swallowed_ug is not None and past.swallowed_ug * 2 >= past.ordered_ug
+    return (
+        past.vomited_minutes is None
+        and past.swallowed_ug is not None
+        and past.swallowed_ug * 2 >= past.ordered_ug
+    )
 
 
 def _slot_state(past, day: date, slot: int) -> tuple[SlotState, str | None]:

@@ -66,26 +66,38 @@ class Ended:
 
 def end(house: House, actor: Actor, said: Ending) -> Ended:
     """Record the one outcome of a dose. Raises Refusal; nothing is written then."""
-    with house.read() as tx:
-        attempt = _attempt(tx, said.dose_id)
-    require(house, actor, "dose.give", attempt.site)
-    people = {attempt.patient} | ({said.drinker} if said.drinker else set())
-    with house.work(actor, attempt.site, "dose.ended", patient=attempt.patient) as work:
-        locked = work.lock_patients(people)
+    with house.work(actor, None, "dose.ended") as work:
+        attempt = work.tx.execute(_ATTEMPT, {"id": said.dose_id}).one_or_none()
+        if attempt is None:
+            raise Refusal("dose_unknown")
+        require(house, actor, "dose.give", attempt.site)
+        work.site, work.patient = attempt.site, attempt.patient
+        locked = work.lock_patients({attempt.patient} | ({said.drinker} if said.drinker else set()))
         if said.drinker and said.drinker not in locked:
             raise Refusal("patient_unknown", fields={"drinker": ["patient_unknown"]})
         return _end(house, work, attempt, said)
 
 
-_ATTEMPT = sa.select(dose.dose_attempt).where(dose.dose_attempt.c.id == sa.bindparam("id"))
+# The attempt never changes, so it may be read before the lock; its outcome is read after.
+_ATTEMPT = (
+    sa.select(dose.dose_attempt, site.site.c.policy.label("site_policy"))
+    .join_from(dose.dose_attempt, site.site, site.site.c.id == dose.dose_attempt.c.site)
+    .where(dose.dose_attempt.c.id == sa.bindparam("id"))
+)
 _OUTCOME = sa.select(dose.dose_outcome).where(dose.dose_outcome.c.attempt == sa.bindparam("id"))
-
-
-def _attempt(tx, dose_id: str):
-    row = tx.execute(_ATTEMPT, {"id": dose_id}).one_or_none()
-    if row is None:
-        raise Refusal("dose_unknown")
-    return row
+_EVIDENCE = (
+    sa.select(station.identity_evidence.c.id)
+    .where(
+        station.identity_evidence.c.dose == sa.bindparam("dose"),
+        station.identity_evidence.c.patient == sa.bindparam("patient"),
+        station.identity_evidence.c.purpose == "hand_over",
+        station.identity_evidence.c.at >= sa.bindparam("since"),
+    )
+    .order_by(station.identity_evidence.c.at.desc())
+    .limit(1)
+)
+_SIGNED = sa.select(dose.signature.c.attempt).where(dose.signature.c.attempt == sa.bindparam("id"))
+_HELD = sa.select(site.counter.c.id).where(site.counter.c.dose == sa.bindparam("dose"))
 
 
 def _end(house: House, work: Work, attempt, said: Ending) -> Ended:
@@ -95,9 +107,7 @@ def _end(house: House, work: Work, attempt, said: Ending) -> Ended:
         if known.content_digest != content:
             raise Refusal("outcome_already_recorded", outcome=known.outcome)
         return _answer(attempt, known.outcome, known.swallowed_ug, json.loads(known.flags), again=True)
-    policy = policies.policy(
-        work.tx.execute(sa.select(site.site.c.policy).where(site.site.c.id == attempt.site)).scalar_one()
-    )
+    policy = policies.policy(attempt.site_policy)
     swallowed_ug, rest_ul = amounts(attempt, said)
     given_at = _given_at(house, work, attempt, said)
     flags: list[str] = []
@@ -227,17 +237,10 @@ def _evidence(work: Work, policy, attempt, said: Ending, given_at: datetime, fla
         return None
     e = station.identity_evidence
     valid = timedelta(seconds=policy.int(EVIDENCE_MAX_AGE_S_KEY))
+    # Newer than the promise, and at most so old at the swallow.
+    since = max(attempt.promised_at, given_at - valid)
     found = work.tx.execute(
-        sa.select(e.c.id)
-        .where(
-            e.c.dose == attempt.id,
-            e.c.patient == attempt.patient,
-            e.c.purpose == "hand_over",
-            e.c.at >= attempt.promised_at,
-            e.c.at >= given_at - valid,
-        )
-        .order_by(e.c.at.desc())
-        .limit(1)
+        _EVIDENCE, {"dose": attempt.id, "patient": attempt.patient, "since": since}
     ).scalar()
     if found:
         return found
@@ -264,8 +267,7 @@ def _evidence(work: Work, policy, attempt, said: Ending, given_at: datetime, fla
 
 
 def _signed(tx, attempt_id: str) -> bool:
-    s = dose.signature
-    return tx.execute(sa.select(s.c.attempt).where(s.c.attempt == attempt_id)).scalar() is not None
+    return tx.execute(_SIGNED, {"id": attempt_id}).scalar() is not None
 
 
 def _register(work: Work, attempt, said: Ending, swallowed_ug, rest_ul: int, flags: list[str]) -> None:
@@ -335,7 +337,5 @@ def _exposures(work: Work, attempt, said: Ending, swallowed_ug) -> None:
 
 def _free_counter(work: Work, attempt) -> None:
     """Whatever counter is locked to this dose serves the next person again."""
-    c = site.counter
-    held = work.tx.execute(sa.select(c.c.id).where(c.c.dose == attempt.id)).scalars().all()
-    for counter in held:
+    for counter in work.tx.execute(_HELD, {"dose": attempt.id}).scalars().all():
         hold_counter(work, counter, None, None)

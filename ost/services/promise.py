@@ -295,32 +295,44 @@ def _keep_decision(work: Work, seen: Gathered, policy, verdict: str, shown: list
     )
 
 
-_ATTEMPT = sa.select(dose.dose_attempt).where(dose.dose_attempt.c.id == sa.bindparam("id"))
-_REFUSAL = sa.select(dose.refusal).where(dose.refusal.c.id == sa.bindparam("id"))
+_A, _R = dose.dose_attempt, dose.refusal
+# An id stands in one of two tables; one look finds either.
+_ANSWER = sa.union_all(
+    sa.select(
+        _A.c.patient,
+        _A.c.content_digest,
+        _A.c.dose_ug,
+        _A.c.volume_ul,
+        _A.c.bottle,
+        _A.c.line,
+        _A.c.dosing_day,
+        sa.null().label("reasons"),
+    ).where(_A.c.id == sa.bindparam("id")),
+    sa.select(
+        _R.c.patient, _R.c.content_digest, sa.null(), sa.null(), sa.null(), sa.null(), _R.c.day, _R.c.reasons
+    ).where(_R.c.id == sa.bindparam("id")),
+)
 
 
 def answer_given(tx, dose_id: str, content: str) -> Promised | Refused | None:
     """The answer this id got before; Refusal("dose_id_reused") if it had other content."""
-    row = tx.execute(_ATTEMPT, {"id": dose_id}).one_or_none()
-    if row is not None:
-        if row.content_digest != content:
-            raise Refusal("dose_id_reused")
-        return Promised(
-            dose_id=row.id,
-            patient_id=row.patient,
-            dose_ug=row.dose_ug,
-            volume_ul=row.volume_ul,
-            bottle=row.bottle,
-            register_line=row.line,
-            dosing_day=row.dosing_day.isoformat(),
-            again=True,
-        )
-    row = tx.execute(_REFUSAL, {"id": dose_id}).one_or_none()
-    if row is not None:
-        if row.content_digest != content:
-            raise Refusal("dose_id_reused")
-        return Refused(row.id, row.patient, tuple(json.loads(row.reasons)), again=True)
-    return None
+    row = tx.execute(_ANSWER, {"id": dose_id}).one_or_none()
+    if row is None:
+        return None
+    if row.content_digest != content:
+        raise Refusal("dose_id_reused")
+    if row.reasons is not None:
+        return Refused(dose_id, row.patient, tuple(json.loads(row.reasons)), again=True)
+    return Promised(
+        dose_id=dose_id,
+        patient_id=row.patient,
+        dose_ug=row.dose_ug,
+        volume_ul=row.volume_ul,
+        bottle=row.bottle,
+        register_line=row.line,
+        dosing_day=row.dosing_day.isoformat(),
+        again=True,
+    )
 
 
 def hold_counter(work: Work, counter: str, patient_id: str | None, dose_id: str | None) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -30,13 +31,34 @@ from ost.models import audit, patient
 NETWORK = "NET"
 GENESIS = "0" * 64
 
+# Statements of every transaction, built once: building one costs more than the database's answer.
+_LOCK_PATIENTS = (
+    sa.select(patient.patient)
+    .where(patient.patient.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(patient.patient.c.id)
+    .with_for_update()
+)
+_HEADS = audit.chain_head
+_LOCK_HEAD = (
+    sa.select(_HEADS.c.number, _HEADS.c.mac).where(_HEADS.c.site == sa.bindparam("head")).with_for_update()
+)
+_MOVE_HEAD = (
+    sa.update(_HEADS)
+    .where(_HEADS.c.site == sa.bindparam("head"))
+    .values(number=sa.bindparam("new_number"), mac=sa.bindparam("new_mac"))
+)
+
+
+@cache
+def _insert(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
+
+
 # Two writers may meet a chain or a counter nobody has used yet; both dialects know this form.
 _NEW_HEAD = sa.text(
     "INSERT INTO chain_head (site, number, mac) VALUES (:site, 0, :mac) ON CONFLICT DO NOTHING"
 )
-_NEW_COUNTER = sa.text(
-    "INSERT INTO change_counter (name, value) VALUES (:name, 0) ON CONFLICT DO NOTHING"
-)
+_NEW_COUNTER = sa.text("INSERT INTO change_counter (name, value) VALUES (:name, 0) ON CONFLICT DO NOTHING")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +95,12 @@ class Work:
 
     def lock_patients(self, ids: Iterable[str]) -> dict[str, sa.Row]:
         """Lock patient rows, in order of id. First lock of a transaction."""
-        wanted = sorted(set(ids))
-        query = sa.select(patient.patient).where(patient.patient.c.id.in_(wanted))
-        rows = self.tx.execute(query.order_by(patient.patient.c.id).with_for_update()).all()
+        rows = self.tx.execute(_LOCK_PATIENTS, {"ids": sorted(set(ids))}).all()
         return {row.id: row for row in rows}
 
     def add(self, table: sa.Table, **values) -> dict:
         """Insert one row; a record row is digested for the event."""
-        self.tx.execute(sa.insert(table), values)
+        self.tx.execute(_insert(table), values)
         if table.info.get("record"):
             self._rows.append(row_digest(table, values))
         return values
@@ -88,7 +108,7 @@ class Work:
     def add_many(self, table: sa.Table, rows: list[dict]) -> None:
         if not rows:
             return
-        self.tx.execute(sa.insert(table), rows)
+        self.tx.execute(_insert(table), rows)
         if table.info.get("record"):
             self._rows.extend(row_digest(table, values) for values in rows)
 
@@ -109,12 +129,10 @@ class Work:
 
     def close(self) -> None:
         """Write the event. Its number is the locked head + 1, never a sequence."""
-        heads = audit.chain_head
-        locked = sa.select(heads.c.number, heads.c.mac).where(heads.c.site == self.site).with_for_update()
-        head = self.tx.execute(locked).one_or_none()
+        head = self.tx.execute(_LOCK_HEAD, {"head": self.site}).one_or_none()
         if head is None:
             self.tx.execute(_NEW_HEAD, {"site": self.site, "mac": GENESIS})
-            head = self.tx.execute(locked).one()
+            head = self.tx.execute(_LOCK_HEAD, {"head": self.site}).one()
         number, previous = head
         event = {
             "site": self.site,
@@ -128,11 +146,9 @@ class Work:
             "previous_mac": previous,
         }
         event["mac"] = self.keys.chain_mac(canonical.text(event))
-        self.tx.execute(sa.insert(audit.audit_event), event)
+        self.tx.execute(_insert(audit.audit_event), event)
         self.tx.execute(
-            sa.update(heads)
-            .where(heads.c.site == self.site)
-            .values(number=event["number"], mac=event["mac"])
+            _MOVE_HEAD, {"head": self.site, "new_number": event["number"], "new_mac": event["mac"]}
         )
 
     @property
