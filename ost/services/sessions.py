@@ -74,19 +74,27 @@ def start(
     return token, expires
 
 
+_S, _A, _G = staff.web_session, staff.account, staff.role_grant
+# Asked with every request, so it is built once.
+_FIND = (
+    sa.select(_S, _A.c.username, _A.c.display_name, _A.c.language, _G.c.role, _G.c.scope_kind, _G.c.scope)
+    .join(_A, _A.c.id == _S.c.account)
+    .outerjoin(_G, _G.c.account == _A.c.id)
+    .where(
+        _S.c.id == sa.bindparam("token"),
+        _S.c.kind == sa.bindparam("kind_of"),
+        _S.c.ended_at.is_(None),
+        _A.c.active,
+    )
+)
+
+
 def find(house: House, token: str, kind: str) -> Session | None:
     """The live session of a token, or None: unknown, ended, expired, of the other kind, account closed."""
     if not token or len(token) > 200:
         return None
-    s, a, g = staff.web_session, staff.account, staff.role_grant
-    query = (
-        sa.select(s, a.c.username, a.c.display_name, a.c.language, g.c.role, g.c.scope_kind, g.c.scope)
-        .join(a, a.c.id == s.c.account)
-        .outerjoin(g, g.c.account == a.c.id)
-        .where(s.c.id == token_id(token), s.c.kind == kind, s.c.ended_at.is_(None), a.c.active)
-    )
     with house.read() as tx:
-        rows = tx.execute(query).all()
+        rows = tx.execute(_FIND, {"token": token_id(token), "kind_of": kind}).all()
     now = house.now()
     if not rows or rows[0].expires_at <= now:
         return None
