@@ -84,6 +84,17 @@ def working_sites(house: House, session: sessions.Session) -> tuple[SiteFacts, .
     return tuple(facts for code in codes if (facts := site_facts(house, code)))
 
 
+def network(house: House) -> tuple[SiteFacts, ...]:
+    """Every active site, in order of code: where an order may be dispensed."""
+
+    def read():
+        with house.read() as tx:
+            rows = tx.execute(sa.select(sites.site.c.id).where(sites.site.c.active).order_by(sites.site.c.id))
+            return tuple(rows.scalars())
+
+    return tuple(facts for code in _kept(house, ("network",), read) if (facts := site_facts(house, code)))
+
+
 #: Any of these makes a site a place of work.
 WORK = ("counter.use", "patient.read", "stock.read", "site.manage")
 
