@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -54,6 +54,10 @@ TABLES = (
 )
 
 
+def _instant(day: date, at: time) -> datetime:
+    return datetime.combine(day, at, ZoneInfo(TZ)).astimezone(UTC)
+
+
 class RulesDisagree(Exception):
     """A dose of the history was not given by the rules: the history is wrong, nothing is kept."""
 
@@ -87,17 +91,17 @@ class Clinic:
     def morning(self, day: date, today: date) -> None:
         """Everything that happens here on `day`. `rows` then holds it."""
         self.rows = defaultdict(list)
-        self._at = datetime.combine(day, OPENS, ZoneInfo(TZ)) + timedelta(seconds=self.rng.randrange(20, 240))
+        self._at = _instant(day, OPENS) + timedelta(seconds=self.rng.randrange(20, 240))
         before = (today - day).days
         coming = [p for p in self.people if p.starts_on <= day and self._comes(p, day, before)]
         self.rng.shuffle(coming)
         # Everybody is through by half past nine, however many they are.
-        room = (datetime.combine(day, LAST, ZoneInfo(TZ)) - self._at).total_seconds() - 300
+        room = (_instant(day, LAST) - self._at).total_seconds() - 300
         pace = min(150.0, room / max(1, len(coming)) * 0.8)
         for person in coming:
             self._visit(person, day, before)
             self._at += timedelta(seconds=self.rng.uniform(0.2, 1.0) * pace)
-        close = max(self._at, datetime.combine(day, LAST, ZoneInfo(TZ))) + timedelta(minutes=10)
+        close = max(self._at, _instant(day, LAST)) + timedelta(minutes=10)
         for ledger in self.ledgers:
             ledger.close_of_day(day, close, self.staff.nurses[0])
             if day.day == 28:
