@@ -8,6 +8,7 @@ so that starting the server pays for nothing else.
 COMMANDS = (
     "init",
     "serve",
+    "scheduler",
     "demo",
     "doctor",
     "verify",

@@ -39,7 +39,7 @@ def fingerprints(data: Path, as_json: bool) -> None:
     from devices.fingerprints.bench import bench_fingerprints
 
     with console.status("extracting") as status:
-        result = bench_fingerprints(data, progress=lambda what, *_: status.update(str(what)))
+        result = bench_fingerprints(data, progress=lambda done, total, what: status.update(f"{what} {done}/{total}"))
     console.print(f"EER {result['eer']:.2%}, FNMR at FMR 0.1 % {result['fnmr_at_fmr_0_1']:.2%}")
     finish(result, as_json)
 
@@ -51,6 +51,6 @@ def identify(as_json: bool) -> None:
     from ost.bench.identify import bench_identify
 
     with console.status("enrolling 500 people") as status:
-        result = bench_identify(progress=lambda what, *_: status.update(str(what)))
+        result = bench_identify(progress=status.update)
     console.print(f"p50 {result['p50_ms']} ms, p95 {result['p95_ms']} ms")
     finish(result, as_json)

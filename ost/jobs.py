@@ -1,0 +1,127 @@
+"""Which service runs when: a table, and the one process that works through it.
+
+One scheduler at a time, whoever starts a second: an advisory lock on
+PostgreSQL, a lock file beside the SQLite database. A job that may run once a
+day is guarded by its row in `job_run` as well, so that two clocks or a restart
+cannot run it twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.triggers.cron import CronTrigger
+from sqlalchemy.exc import IntegrityError
+
+from config.settings import Settings
+from ost import clock
+from ost.log import log
+from ost.models import audit
+from ost.services.verify import verify, write_heads
+from ost.services.work import NETWORK, House
+
+#: Any number, but the same in every process of one network.
+ADVISORY_LOCK = 0x0057_4F53_54
+TZ = "Asia/Taipei"
+
+
+class AlreadyRunning(Exception):
+    """Another scheduler holds the lock; this one has nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`at`: cron fields on the network's clock. `daily`: at most once a business day."""
+
+    name: str
+    run: Callable[[House, Settings], str]
+    at: dict[str, str]
+    daily: bool = False
+
+
+def _heads(house: House, settings: Settings) -> str:
+    return f"{write_heads(house, settings.heads)} heads"
+
+
+def _verify(house: House, settings: Settings) -> str:
+    report = verify(house, settings.heads)
+    if not report.passed:
+        log.error("verification_failed", problems=len(report.problems))
+    return f"{report.rows} rows, {report.events} events, {len(report.problems)} problems"
+
+
+JOBS = (
+    # A cut tail of the chain shows against a head that is at most an hour old (DESIGN.md, promise 5).
+    Job("heads", _heads, {"minute": "5"}),
+    Job("verify", _verify, {"hour": "3", "minute": "30"}, daily=True),
+)
+
+
+def run(job: Job, house: House, settings: Settings) -> bool:
+    """Run one job now; False where its day's run was already taken."""
+    day = clock.dosing_day(house.now(), TZ)
+    j = audit.job_run
+    mine = sa.and_(j.c.name == job.name, j.c.business_date == day, j.c.site == NETWORK)
+    if job.daily:
+        row = {"name": job.name, "business_date": day, "site": NETWORK, "started_at": house.now()}
+        try:
+            with house.db.begin() as tx:
+                tx.execute(sa.insert(j), row)
+        except IntegrityError:
+            return False
+    result = job.run(house, settings)
+    log.info("job_done", job=job.name, result=result)
+    if job.daily:
+        with house.db.begin() as tx:
+            tx.execute(sa.update(j).where(mine).values(finished_at=house.now(), result=result))
+    return True
+
+
+def schedule(scheduler: BaseScheduler, house: House, settings: Settings) -> None:
+    """Put every job into `scheduler`, each at its time, one instance at once."""
+    for job in JOBS:
+        scheduler.add_job(
+            run,
+            CronTrigger(timezone=TZ, **job.at),
+            args=[job, house, settings],
+            id=job.name,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=3600,
+        )
+
+
+@contextmanager
+def only_one(house: House, settings: Settings) -> Iterator[None]:
+    """Hold the scheduler's lock. AlreadyRunning where another process has it."""
+    if house.db.is_sqlite:
+        with _lock_file(settings.home / "scheduler.lock"):
+            yield
+        return
+    with house.db.engine.connect() as connection:
+        taken = connection.execute(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK))).scalar_one()
+        if not taken:
+            raise AlreadyRunning("another scheduler is at work on this database")
+        connection.commit()
+        try:
+            yield
+        finally:
+            # The pool keeps the connection, and a session's lock with it.
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(ADVISORY_LOCK)))
+            connection.commit()
+
+
+@contextmanager
+def _lock_file(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunning("another scheduler is at work on this database") from error
+        yield
