@@ -97,10 +97,4 @@ MESSAGES = {
         N_("Choose a role and a scope from the list."),
         422,
     ),
-    "totp_needed": Message(
-        N_("The code generator is not set up"),
-        N_("Every account signs in with a password and a code."),
-        N_("Give the account a code generator first."),
-        422,
-    ),
 }

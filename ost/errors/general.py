@@ -51,14 +51,9 @@ MESSAGES = {
         N_("The database does not answer"),
         N_("It is locked, full or out of reach. Whether the last step was kept is not certain."),
         N_(
-            "Try the same step again: it is never done twice. If it stays like this, use the printed list and call support."
+            "Try the same step again: it is never done twice. "
+            "If it stays like this, use the printed list and call support."
         ),
-        503,
-    ),
-    "not_ready": Message(
-        N_("The system is not ready"),
-        N_("A check failed: see the list."),
-        N_("Run ost doctor on the server; it says what to do."),
         503,
     ),
     "internal": Message(

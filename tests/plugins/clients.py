@@ -104,11 +104,18 @@ def sign_in_as(app: Flask, actor: Actor, kind: str, **place) -> str:
     return token
 
 
+def reading_english(app: Flask) -> FlaskClient:
+    """Tests look for English words; what a test says itself about the language wins."""
+    client = app.test_client()
+    client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
+    return client
+
+
 class Api:
     """`api.post("/api/v1/doses", {...})` with the bearer token; answers are werkzeug's test responses."""
 
     def __init__(self, app: Flask, token: str | None = None):
-        self.client = app.test_client()
+        self.client = reading_english(app)
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str, **query):
@@ -126,7 +133,7 @@ class Pages:
 
     def __init__(self, app: Flask, token: str | None = None):
         self.app = app
-        self.client: FlaskClient = app.test_client()
+        self.client = reading_english(app)
         if token:
             self.client.set_cookie(cookie_name(app), token)
 
