@@ -1,7 +1,7 @@
 # make run      set up what is missing, then serve the demo on http://127.0.0.1:5000
 # make codes    who can sign in to the demo, with the codes of this moment
 # make test     set up what is missing, then run every check
-# make lint · make bench · make install · make lock
+# make lint · make bench · make install · make lock · make words
 #
 # Each step leaves a stamp beside what it made (.venv, node_modules), so that only what changed is done again.
 
@@ -9,7 +9,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: install run codes test lint format bench lock clean machine assets
+.PHONY: install run codes test lint format bench lock words clean machine assets
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -98,6 +98,14 @@ $(CSS): $(SCSS) node_modules/.installed
 
 %.mo: %.po .venv/.locked
 	@$(BIN)/pybabel --quiet compile --input-file=$< --output-file=$@ --locale=$$(basename $$(dirname $$(dirname $<)))
+
+# After new words on a page or in a message: brings them into every catalogue, to be translated there.
+words: .venv/.locked
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract --mapping-file=babel.cfg --keywords=N_ --no-location --sort-output --project=OST \
+	  --output-file=build/messages.pot .
+	@$(BIN)/pybabel --quiet update --input-file=build/messages.pot --output-dir=ost/translations \
+	  --no-fuzzy-matching --ignore-obsolete
 
 # PostgreSQL, Chromium and Chinese fonts, from Debian's packages where that is allowed.
 machine:

@@ -26,7 +26,7 @@ ARGUMENTS = [
 ]
 COUNTER = {"width": 1280, "height": 800}
 TELEPHONE = {"width": 390, "height": 844}
-LANGUAGES = ("zh-Hant-TW", "en", "zh-Hans-CN")
+LANGUAGES = ("zh-TW", "en", "zh-CN")
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 WAIT_MS = 10_000
