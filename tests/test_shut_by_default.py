@@ -23,6 +23,7 @@ OPEN_ROUTES = {
     "api-docs.openapi_json",
     "sign_in.form",
     "sign_in.sign_in",
+    "sign_in.unlock_here",  # a colleague's PIN, at an enrolled counter only
     "sign_in.language",
     "api_sign_in.SignInView",
 }

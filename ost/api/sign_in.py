@@ -12,6 +12,7 @@ from ost.errors import Refusal
 from ost.http import actor, allow, device, even_locked, house, open_route, session, signed_in
 from ost.services import sessions
 from ost.services import sign_in as service
+from ost.services.unlock import unlock
 
 blueprint = Blueprint("api_sign_in", __name__, description="Sign in and out")
 
@@ -82,4 +83,4 @@ class UnlockView(MethodView):
     @blueprint.response(204)
     def post(self, given):
         """Take a locked-out colleague's wrong tries away (permission counter.unlock at the site)."""
-        service.unlock(house(), actor(), given["username"], given["site"])
+        unlock(house(), actor(), given["username"], given["site"])

@@ -1,4 +1,4 @@
-"""Sign in: password, then a code that works once; unlock a colleague.
+"""Sign in: password, then a code that works once.
 
 Wrong tries are returned, because they are recorded; nothing that is returned
 tells whether the name exists. `throttle` counts, `sessions` holds what comes
@@ -13,11 +13,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from ost import policies
-from ost.errors import Refusal
 from ost.models import staff, station
-from ost.rules import access as rules
 from ost.services import credentials, sessions
-from ost.services.access import county_of, require
 from ost.services.throttle import Subject, count_try, forgive
 from ost.services.work import Actor, House
 
@@ -57,7 +54,7 @@ def sign_in(
 ) -> SignedIn | NotSignedIn:
     """A session of `kind` ("page" | "api"), or why not."""
     name = plain_name(username)
-    enrolled = _enrolled(house, place.station)
+    enrolled = enrolled_station(house, place.station)
     subjects = subjects_of(house, name, place, enrolled)
     policy = policies.policy(house.policy_name)
     key = "sign_in_lock_minutes_station" if enrolled else "sign_in_lock_minutes"
@@ -132,7 +129,7 @@ def subjects_of(house: House, name: str, place: Place, enrolled) -> tuple[Subjec
     return Subject("account", mac("sign-in", name)), Subject("device", mac("sign-in device", place.device))
 
 
-def _enrolled(house: House, station_id: str | None):
+def enrolled_station(house: House, station_id: str | None):
     """The station's row if it is enrolled and not revoked."""
     if not station_id:
         return None
@@ -142,28 +139,3 @@ def _enrolled(house: House, station_id: str | None):
     )
     with house.read() as tx:
         return tx.execute(query).one_or_none()
-
-
-def unlock(house: House, actor: Actor, username: str, site: str) -> None:
-    """A colleague with `counter.unlock` at `site` takes an account's and the site's stations' wrong tries away.
-
-    Only for accounts that work at that site; Refusal("account_unknown") otherwise.
-    """
-    require(house, actor, "counter.unlock", site)
-    name = plain_name(username)
-    a, g, st = staff.account, staff.role_grant, station.station
-    with house.work(actor, site, "sign_in.unlocked") as work:
-        account = work.tx.execute(sa.select(a.c.id).where(a.c.username == name)).scalar()
-        grants = work.tx.execute(sa.select(g).where(g.c.account == account)).all()
-        county = county_of(house, site)
-        here = any(rules.Grant(r.role, r.scope_kind, r.scope).covers(site, county) for r in grants)
-        if account is None or account == actor.id or not here:
-            raise Refusal("account_unknown", fields={"username": ["account_unknown"]})
-        stations = work.tx.execute(sa.select(st.c.id).where(st.c.site == site)).scalars().all()
-        mac = house.keys.search_mac
-        subjects = [Subject("account", mac("sign-in", name)), Subject("pin", mac("witness", name))]
-        for each in stations:
-            subjects.append(Subject("account", mac("sign-in at station", f"{name}\0{each}")))
-            subjects.append(Subject("device", mac("station", each)))
-        forgive(work.tx, subjects)
-        sessions.keep_event(work, account, "unlocked", actor.device, site)

@@ -50,14 +50,28 @@ def witness_dose(house: House, actor: Actor, dose_id: str, username: str, pin: s
     return witness(house, actor, dose_id, site, username, pin)
 
 
-def witness(house: House, actor: Actor, subject: str, site: str, username: str, pin: str) -> Token | NoToken:
-    """A token for `subject` (a dose id, "destroy:...") at `site`, or why not; wrong tries are counted and kept."""
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The second person is who they say. `subjects`: whose wrong tries their step takes away."""
+
+    account: str
+    subjects: tuple[Subject, ...]
+
+
+def recognise(
+    house: House, actor: Actor, site: str, permission: str, username: str, pin: str
+) -> Recognised | NoToken:
+    """Somebody else than `actor` by user name and PIN, who holds `permission` at `site`.
+
+    A wrong try is counted before it is checked, and kept; a name that does not
+    exist looks like a wrong PIN.
+    """
     name = plain_name(username)
     policy = policies.policy(house.policy_name)
-    counted_for = [Subject("pin", house.keys.search_mac("witness", name))]
+    subjects = (Subject("pin", house.keys.search_mac("witness", name)),)
     lock = timedelta(minutes=policy.int("sign_in_lock_minutes_station"))
     with house.db.begin() as tx:
-        counted = count_try(tx, counted_for, house.now(), policy, lock)
+        counted = count_try(tx, subjects, house.now(), policy, lock)
     if counted.wait_s:
         return NoToken("sign_in_wait", counted.wait_s)
     a, g = staff.account, staff.role_grant
@@ -68,28 +82,37 @@ def witness(house: House, actor: Actor, subject: str, site: str, username: str, 
         grants = tx.execute(sa.select(g).where(g.c.account == (row.id if row else ""))).all()
     right = credentials.matches(row.pin_hash if row else None, pin)
     held = [access.Grant(r.role, r.scope_kind, r.scope) for r in grants]
-    may = access.may(held, PERMISSION, site, county_of(house, site))
+    may = access.may(held, permission, site, county_of(house, site))
     if not right or not may:
         with house.work(actor, site, "witness.refused") as work:
             sessions.keep_event(work, row.id if row else None, "witness_wrong", actor.device, site)
         return NoToken("witness_wrong")
     if row.id == actor.id:
         with house.db.begin() as tx:
-            forgive(tx, counted_for)
+            forgive(tx, subjects)
         return NoToken("witness_is_you")
+    return Recognised(row.id, subjects)
+
+
+def witness(house: House, actor: Actor, subject: str, site: str, username: str, pin: str) -> Token | NoToken:
+    """A token for `subject` (a dose id, "destroy:...") at `site`, or why not."""
+    second = recognise(house, actor, site, PERMISSION, username, pin)
+    if isinstance(second, NoToken):
+        return second
+    policy = policies.policy(house.policy_name)
     token = secrets.token_urlsafe(24)
     with house.work(actor, site, "witness.signed") as work:
-        forgive(work.tx, counted_for)
+        forgive(work.tx, second.subjects)
         expires = work.now + timedelta(seconds=policy.int("witness_token_valid_s"))
         work.add(
             staff.witness_token,
             id=token_id(token),
-            account=row.id,
+            account=second.account,
             dose=subject,
             created_at=work.now,
             expires_at=expires,
         )
-        sessions.keep_event(work, row.id, "witness", actor.device, site)
+        sessions.keep_event(work, second.account, "witness", actor.device, site)
     return Token(token, expires)
 
 

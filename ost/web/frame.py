@@ -15,9 +15,10 @@ from ost.web.shell import Link, Shell
 #: (permission, endpoint, label): the menu, and the start page of whoever holds the first one that fits.
 NAV = (
     ("counter.use", "counter.page", N_("Counter")),
+    ("signoff.give", "prescriber.index", N_("Sign-offs")),
     ("patient.search", "patients.index", N_("Patients")),
     ("stock.read", "stock.index", N_("Stock")),
-    ("account.manage", "accounts.index", N_("Accounts")),
+    ("station.manage", "admin.index", N_("Administration")),
 )
 
 

@@ -32,6 +32,7 @@ from ost.i18n import COOKIE as LANGUAGE_COOKIE
 from ost.i18n import language as present_language
 from ost.services import accounts, places, sessions
 from ost.services import sign_in as service
+from ost.services import unlock as unlocking
 from ost.services.pin_return import pin_return
 from ost.web.frame import places as menu_places
 
@@ -99,7 +100,7 @@ def sign_in():
     return response
 
 
-def _sign_in_page(target: str, error: dict | None = None, username: str = "") -> str:
+def _sign_in_page(target: str, error: dict | None = None, username: str = "", **more) -> str:
     return render_template(
         "sign_in/sign_in.html",
         next=target,
@@ -107,7 +108,34 @@ def _sign_in_page(target: str, error: dict | None = None, username: str = "") ->
         username=username,
         at_station=claimed_station() is not None,
         action=url_for("sign_in.sign_in"),
+        unlock_action=url_for("sign_in.unlock_here"),
+        **more,
     )
+
+
+@blueprint.post("/sign-in/unlock")
+@open_route
+def unlock_here():
+    """On the locked counter itself: a colleague's user name and PIN let the locked-out person try again."""
+    target = safe_path(request.form.get("next"))
+    given = _form("username", "witness_username", "witness_pin")
+    try:
+        done = unlocking.unlock_at_station(
+            house(),
+            claimed_station(),
+            device(),
+            given["username"],
+            given["witness_username"],
+            given["witness_pin"][:40],
+        )
+    except Refusal as refusal:
+        if refusal.code != "account_unknown":
+            raise
+        return _sign_in_page(target, say("account_unknown"), given["username"]), 422
+    if done is not None:
+        return _sign_in_page(target, say(done.code, {"seconds": done.seconds}), given["username"]), 403
+    flash(gettext("Unlocked. Your colleague can sign in now."), "done")
+    return redirect(url_for("sign_in.form", next=target))
 
 
 @blueprint.post("/sign-out")
@@ -231,7 +259,7 @@ def unlock_colleague():
     if site() is None:
         return redirect(url_for("sign_in.choose"))
     try:
-        service.unlock(house(), actor(), username, site())
+        unlocking.unlock(house(), actor(), username, site())
     except Refusal as refusal:
         if not refusal.fields:
             raise

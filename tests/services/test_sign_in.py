@@ -13,7 +13,9 @@ from ost.errors import Refusal
 from ost.models import audit, staff, station
 from ost.services import credentials, sessions
 from ost.services import sign_in as service
-from ost.services.sign_in import NotSignedIn, Place, SignedIn, sign_in, unlock
+from ost.services.sign_in import NotSignedIn, Place, SignedIn, sign_in
+from ost.services.unlock import unlock, unlock_at_station
+from ost.services.witness import NoToken
 from tests import make
 from tests.plugins.clients import make_person
 
@@ -201,7 +203,9 @@ def test_a_clock_set_back_gives_no_free_tries_while_waiting(house, lin, clock):
 def lock_account(house, place=HERE):
     with house.db.begin() as tx:
         tx.execute(sa.delete(staff.sign_in_failure))
-        for subject in service.subjects_of(house, "lin", place, service._enrolled(house, place.station))[:1]:
+        for subject in service.subjects_of(
+            house, "lin", place, service.enrolled_station(house, place.station)
+        )[:1]:
             tx.execute(
                 sa.insert(staff.sign_in_failure),
                 {
@@ -248,7 +252,9 @@ def test_at_an_enrolled_station_the_lock_is_brief_and_its_own(house, lin, clock)
 @pytest.mark.parametrize("state", ["never enrolled", "revoked", "missing"])
 def test_a_station_that_is_not_enrolled_gives_no_advantage(house, lin, clock, state):
     if state != "missing":
-        make_station(house, **{"never enrolled": {"enrolled_at": None}, "revoked": {"revoked_at": house.now()}}[state])
+        make_station(
+            house, **{"never enrolled": {"enrolled_at": None}, "revoked": {"revoked_at": house.now()}}[state]
+        )
     lock_account(house)
     assert enter(house, lin, place=Place("device-1", "st-1")).code == "sign_in_wait"
 
@@ -266,6 +272,39 @@ def test_a_colleague_unlocks_at_once(house, lin):
         ).one()
     assert (row.site, row.actor) == ("HUA1", colleague.id)
     assert events(house) == ["unlocked", "signed_in"]
+
+
+def test_a_colleague_unlocks_on_the_locked_counter_itself(house, lin):
+    make_person(house, "nurse", username="wu")
+    at_station = Place("device-1", make_station(house))
+    lock_account(house, at_station)
+    assert unlock_at_station(house, "st-1", "d", "lin", "wu", "000111") == NoToken("witness_wrong")
+    assert enter(house, lin, place=at_station).code == "sign_in_wait"
+    assert unlock_at_station(house, "st-1", "d", "lin", "wu", lin.pin) is None
+    assert isinstance(enter(house, lin, place=at_station), SignedIn)
+    with house.read() as tx:
+        kinds = (
+            tx.execute(sa.select(audit.audit_event.c.kind).where(audit.audit_event.c.site == "HUA1"))
+            .scalars()
+            .all()
+        )
+    assert kinds.count("sign_in.unlocked") == 1
+
+
+@pytest.mark.parametrize("station_id", [None, "st-2", ""])
+def test_only_an_enrolled_counter_takes_a_colleagues_pin(house, lin, station_id):
+    make_person(house, "nurse", username="wu")
+    make_station(house)
+    with pytest.raises(Refusal) as refused:
+        unlock_at_station(house, station_id, "d", "lin", "wu", lin.pin)
+    assert refused.value.code == "not_permitted"
+
+
+def test_nobody_unlocks_themselves_with_their_pin(house, lin):
+    make_station(house)
+    with pytest.raises(Refusal) as refused:
+        unlock_at_station(house, "st-1", "d", "lin", "lin", lin.pin)
+    assert refused.value.code == "account_unknown"
 
 
 def test_who_may_not_unlock(house, lin):

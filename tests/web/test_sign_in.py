@@ -270,6 +270,21 @@ def test_a_counters_browser_is_remembered_and_locks_briefly(app, lin, pages, clo
     assert sign_in(elsewhere, lin).status_code == 429
     assert sign_in(browser, lin).status_code == 302  # the counter counts for itself
 
+    # And where the counter itself is locked, a colleague's PIN on the spot is enough.
+    wu = make_person(house, "nurse", username="wu")
+    browser.post("/sign-out")
+    clock.shift(60)
+    for _ in range(3):
+        sign_in(browser, lin, password="no")
+    page = sign_in(browser, lin)
+    assert page.status_code == 429
+    assert 'action="/sign-in/unlock"' in text(page)
+    form = {"username": "lin", "witness_username": "wu", "witness_pin": "000111"}
+    assert browser.post("/sign-in/unlock", form).status_code == 403
+    assert browser.post("/sign-in/unlock", form | {"witness_pin": wu.pin}).status_code == 302
+    assert sign_in(browser, lin).status_code == 302
+    assert elsewhere.post("/sign-in/unlock", form | {"witness_pin": wu.pin}).status_code == 403
+
 
 def test_a_made_up_station_cookie_is_nobodys(app, lin, pages):
     browser = pages()
