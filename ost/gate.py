@@ -66,6 +66,7 @@ def _identify_request() -> None:
 def _gate() -> None:
     if request.routing_exception is not None:
         return  # no such address, or not for this method: said as such
+    _readable()
     marks = marks_of(current_app.view_functions.get(request.endpoint), request.method)
     api = is_api()
     # Files belong to nobody: no look at the database for them.
@@ -84,6 +85,14 @@ def _gate() -> None:
         raise Refusal("not_permitted", permission=marks.door)
     if not api and not marks.quiet:
         sessions.touch(house(), found)
+
+
+def _readable() -> None:
+    """A NUL ends a text for one reader and not for the next, and PostgreSQL takes none: nobody types one."""
+    if "\0" in request.path:
+        abort(404)
+    if any("\0" in text for pairs in (request.args, request.form) for pair in pairs.items(multi=True) for text in pair):
+        abort(400)
 
 
 def _find(api: bool) -> sessions.Session | None:

@@ -11,10 +11,13 @@ from importlib import import_module
 import flask_smorest
 from flask import Flask
 
+from ost.api.reading import Parser
 from ost.api.schemas import ErrorAnswer
 from ost.http import open_route
 
 PREFIX = "/api/v1"
+# Before the first blueprint is read: a route takes its parser when it is declared.
+flask_smorest.Blueprint.ARGUMENTS_PARSER = Parser()
 #: Files of this folder, in the order of the documentation. One line each.
 BLUEPRINTS = (
     "sign_in",
