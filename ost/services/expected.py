@@ -84,6 +84,10 @@ def expected(tx: Connection, site: str, day: date) -> tuple[Due, ...]:
     )
 
 
+#: The same people without their orders: a touch asks for these five hundred times a morning.
+_WHO = _IN_FORCE.with_only_columns(_P.c.patient).order_by(None)
+
+
 def expected_patients(tx: Connection, site: str, day: date) -> frozenset[str]:
     """Ids of everybody a finger at this site may belong to without being a stranger."""
-    return frozenset(due.patient for due in expected(tx, site, day))
+    return frozenset(tx.execute(_WHO, {"day": day, "quoted": f'"{site}"'}).scalars())

@@ -167,6 +167,10 @@ class PrintGallery:
                 self._prints.replace(row.patient, row.finger, row.id, template)
             self._done += 1
 
+    def people(self) -> set[str]:
+        """Whoever has a print loaded."""
+        return self._prints.persons
+
     # --- asking ------------------------------------------------------------------
     def search(
         self, probe: Cylinders, among: Iterable[str] | None = None, limit: int = 10

@@ -27,6 +27,9 @@ from ost.services.gallery import PrintGallery, stands
 from ost.services.known_here import known_here
 from ost.services.work import House
 
+#: Enough for the best, the second, and faces to offer, should one of them have been withdrawn.
+_NEAREST = 6
+
 PERSON, SEVERAL, STRANGER, NOBODY = "person", "several", "stranger", "nobody"
 
 
@@ -54,14 +57,14 @@ def recognise(
         here = known_here(tx, site, clock.dosing_day(house.now(), tz))
     gallery.refresh(house, here)
     point = IDENTIFY_SIMULATED if simulated else IDENTIFY_SITE
-    found = _standing(house, gallery.search(probe, among=here))
+    found = _standing(house, gallery.search(probe, among=here, limit=_NEAREST))
     match decide_identity(found, point):
         case Named(candidate):
             return Recognised(PERSON, (candidate,), score=candidate.score)
         case Ambiguous(candidates):
             return Recognised(SEVERAL, candidates, score=candidates[0].score)
     complete = gallery.progress.ready
-    beyond = [c for c in gallery.search(probe) if c.person not in here]
+    beyond = gallery.search(probe, among=gallery.people() - here, limit=_NEAREST)
     point = IDENTIFY_SIMULATED if simulated else IDENTIFY_NETWORK
     match decide_identity(_standing(house, beyond), point):
         case Named(candidate):
