@@ -65,7 +65,7 @@ class Catalogue:
 
 
 #: One part per subject: a file beside this one with MESSAGES. Add yours here.
-PARTS = ("general", "access", "clinical", "dosing", "biometrics", "people", "stock")
+PARTS = ("general", "access", "clinical", "dosing", "biometrics", "people", "stock", "counter")
 
 
 def _load() -> Catalogue:

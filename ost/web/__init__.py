@@ -13,6 +13,11 @@ from ost.web import formats, frame
 BLUEPRINTS = (
     "assets",
     "sign_in",
+    "patients",
+    "prescriber",
+    "stock",
+    "admin",
+    "counter",
     "demo_reader",
 )
 

@@ -291,11 +291,6 @@ class CounterView:
     person: PersonView
     demo_fingers: tuple[DemoFinger, ...] = field(default=())
 
-    @property
-    def token(self) -> str:
-        """Versions of the three parts; the page sends it back with each poll."""
-        return f"{self.queue.version}.{self.person.version}.{self.reader.state}"
-
 
 # Forms that open in a dialog over the page. `values` is what was typed, `errors` {field: text}.
 

@@ -265,7 +265,7 @@ def create_preview() -> Flask:
 
     @app.get("/screen/<name>")
     def screen(name):
-        return render_template("counter/page.html", v=view(name))
+        return render_template("counter/page.html", v=view(name), have="")
 
     counter = Blueprint("counter", __name__, url_prefix="/counter/<counter_id>")
 
@@ -274,12 +274,13 @@ def create_preview() -> Flask:
 
     for endpoint in (
         "state", "find", "open_card", "leave", "check", "promise", "undo", "identity", "signature", "outcome", "open_doses",
-        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "demo_touch", "dismiss",
+        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "dismiss", "bottle",
     ):  # fmt: skip
         counter.add_url_rule(f"/{endpoint}", endpoint, nothing, methods=["GET", "POST"])
     for endpoint, key in (("outcome_form", "kind"), ("resolve_form", "dose_id"), ("after_form", "dose_id"), ("hold_form", "patient_id")):
         counter.add_url_rule(f"/{endpoint}/<{key}>", endpoint, nothing, methods=["GET", "POST"])
     app.register_blueprint(counter)
+    app.add_url_rule("/counter/<counter_id>/demo-reader", "demo_reader.touch", nothing, methods=["POST"])
     return app
 
 

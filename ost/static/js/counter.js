@@ -114,6 +114,15 @@
     }
   }, true);
 
+  // What was said stays long enough to be read.
+  let spoken = 0;
+  document.addEventListener("htmx:afterSettle", () => {
+    const toasts = document.getElementById("toasts");
+    if (!toasts || !toasts.firstElementChild) return;
+    clearTimeout(spoken);
+    spoken = setTimeout(() => toasts.replaceChildren(), 8000);
+  });
+
   // --- what a refresh must not lose: taps, an open dialog, the focus, a half-made signature ---------
 
   let kept = null;
@@ -121,7 +130,7 @@
     const box = person();
     kept = {
       screen: box.dataset.screen,
-      dose: box.dataset.dose,
+      person: box.dataset.person,
       checked: Array.from(box.querySelectorAll("input:checked")).map((i) => [i.name, i.value]),
       dialog: box.querySelector("dialog[open]")?.id,
       focus: document.activeElement?.id,
@@ -129,7 +138,7 @@
   };
   const restore = () => {
     const box = person();
-    if (kept && kept.dose && kept.dose === box.dataset.dose) {
+    if (kept && kept.person && kept.person === box.dataset.person && kept.screen === box.dataset.screen) {
       kept.checked.forEach(([name, value]) => {
         const input = box.querySelector('input[name="' + CSS.escape(name) + '"][value="' + CSS.escape(value) + '"]');
         if (input) input.checked = true;

@@ -1,0 +1,429 @@
+"""The counter's page and its steps: one person, one dose, from the touch to the swallow.
+
+HTTP only. The page asks once a second what is new (`state`) and gets the parts
+that changed; every action answers with the person zone. Which screen stands
+there is built from the counter's row and the records (`ost.web.counter_build`).
+Outcomes and the other dialogs are in `ost.web.counter_forms`.
+"""
+
+from __future__ import annotations
+
+import re
+from time import monotonic
+from urllib.parse import urlsplit
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask import session as browser
+from flask_babel import gettext as _
+
+from ost import policies
+from ost.answers import say
+from ost.errors import Refusal
+from ost.http import actor, allow, house, is_fragment, quiet, session
+from ost.services import (
+    amend,
+    counter_page,
+    counter_session,
+    decision,
+    identify_at_counter,
+    outcome,
+    patient_read,
+    print_list,
+    promise,
+    stock_read,
+)
+from ost.services.promise import DoseRequest, Identity, Refused
+from ost.web import counter_build as build
+from ost.web import counter_forms, counter_side, demo_reader
+from ost.web import counter_view as cv
+from ost.web.counter_build import FALLBACK, choices
+from ost.web.counter_desk import answer, blueprint, desk, here, keep, quick, refused, token
+
+__all__ = ["blueprint", "counter_forms"]  # the dialogs' routes come with their file
+
+_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+BEAT_S = 15
+
+
+# --- the page ----------------------------------------------------------------------------------
+
+
+@blueprint.get("/counter")
+@allow("counter.use")
+def index():
+    """This browser's counter, or the page to choose one."""
+    mine = session().counter
+    return redirect(url_for("counter.page", counter_id=mine) if mine else url_for("sign_in.choose"))
+
+
+@blueprint.get("/counter/<counter_id>")
+@allow("counter.use")
+def page(counter_id: str):
+    try:
+        pulse = here(counter_id)
+    except Refusal as refusal:
+        if refusal.code != "counter_not_yours":
+            raise
+        flash(say(refusal.code)["title"], "note")
+        return redirect(url_for("sign_in.choose"))
+    mine = desk()
+    if urlsplit(request.referrer or "").path == url_for("sign_in.locked") and mine.bottle:
+        mine.bottle = ""  # after an unlock the bottle in the hand is looked at again
+        keep(mine)
+    _beat(counter_id)
+    view = build.view(here(counter_id), mine)
+    return render_template("counter/page.html", v=view, have=token(view, pulse))
+
+
+@blueprint.get("/counter/<counter_id>/state")
+@allow("counter.use")
+@quiet
+def state(counter_id: str):
+    """204 when nothing changed since `have`; else the zones that did. Never changes the cookie."""
+    try:
+        pulse = here(counter_id)
+    except Refusal as refusal:
+        if refusal.code != "counter_not_yours":
+            raise
+        return Response(status=204, headers={"HX-Redirect": url_for("sign_in.choose")})
+    _beat(counter_id)
+    had, queue, person, reader, screen = (request.args.get("have", "") + "....").split(".")[:5]
+    if screen not in (cv.OPEN_DOSES, cv.SWEEP) or had.partition("-")[0] != str(pulse.version):
+        screen = ""  # somebody touched: what stands at the counter goes first
+    if had == quick(pulse) and (not pulse.dose or build.person(pulse, desk()).version == person):
+        return "", 204
+    view = build.view(pulse, desk(), screen)
+    zones = {"queue": (queue, view.queue), "person": (person, view.person)}
+    parts = [name for name, (before, now) in zones.items() if before != now.version]
+    if reader != view.reader.state:
+        parts.append("reader")
+    return render_template(
+        "counter/answer.html", v=view, have=token(view, pulse, screen), parts=parts, oob_person=True
+    )
+
+
+def _beat(counter_id: str) -> None:
+    """The demo's reader is there while a page is open; a real one speaks for itself."""
+    memo, key = house().memo, ("demo_beat", counter_id)
+    if monotonic() - memo.get(key, -BEAT_S) >= BEAT_S:
+        memo[key] = monotonic()
+        demo_reader.beat(counter_id)
+
+
+# --- who is it -----------------------------------------------------------------------------------
+
+
+@blueprint.post("/counter/<counter_id>/find")
+@allow("identify.capture")
+def find(counter_id: str):
+    """A scanned card or bottle, or a typed number with the reason why it was typed."""
+    pulse = here(counter_id)
+    text = request.form.get("text", "").strip()[:200]
+    if not text:
+        return answer(counter_id)
+    try:
+        if text.upper().startswith("OSTB."):
+            return _bottle(counter_id, stock_read.by_label(house(), actor(), pulse.site, text).id)
+        if text.startswith("OST-"):
+            return _card(pulse, text)
+        return _number(pulse, counter_page.whole_number(pulse.number_prefix, text))
+    except Refusal as refusal:
+        return refused(counter_id, refusal)
+
+
+def _card(pulse: counter_page.Pulse, code: str) -> Response:
+    if pulse.dose:
+        identify_at_counter.confirm_by_card(house(), actor(), pulse.id, pulse.dose, code)
+    else:
+        identify_at_counter.by_card(house(), actor(), pulse.id, code)
+        _new_person()
+    return answer(pulse.id)
+
+
+def _number(pulse: counter_page.Pulse, number: str) -> Response:
+    if pulse.dose:
+        raise Refusal("counter_holds_other_dose")
+    if not counter_page.known_number(house(), number):
+        raise Refusal("number_unknown")
+    reason = request.form.get("reason") or None
+    if reason is None:
+        return _ask_why(pulse, number, url_for("counter.find", counter_id=pulse.id), "text", number)
+    identify_at_counter.by_number(house(), actor(), pulse.id, number, reason)
+    _new_person()
+    return answer(pulse.id)
+
+
+def _ask_why(pulse: counter_page.Pulse, number: str, action: str, name: str, value: str) -> Response:
+    reasons = choices(policies.policy(pulse.policy).list(FALLBACK))
+    form = cv.IdentityForm(number, action, ((name, value),), reasons)
+    return answer(pulse.id, dialog="counter/_dialog_identity.html", d=form)
+
+
+@blueprint.post("/counter/<counter_id>/open")
+@allow("identify.capture")
+def open_card(counter_id: str):
+    """A row of the queue, or one of the faces a touch offered."""
+    pulse = here(counter_id)
+    person, reason = request.form.get("patient", "")[:64], request.form.get("reason") or None
+    try:
+        if pulse.dose:
+            raise Refusal("counter_holds_other_dose")
+        if reason is None and person not in (pulse.notice or {}).get("candidates", ()):
+            number = next((n for _i, n, _has in counter_page.faces(house(), [person])), "")
+            return _ask_why(
+                pulse, number, url_for("counter.open_card", counter_id=counter_id), "patient", person
+            )
+        identify_at_counter.by_face(house(), actor(), counter_id, person, reason)
+    except Refusal as refusal:
+        return refused(counter_id, refusal)
+    _new_person()
+    return answer(counter_id)
+
+
+@blueprint.post("/counter/<counter_id>/leave")
+@allow("counter.use")
+def leave(counter_id: str):
+    """The person stepped aside, or a list was read: the counter waits for the next."""
+    pulse = here(counter_id)
+    _new_person(emergency=None)
+    if not pulse.dose:
+        identify_at_counter.close_card(house(), actor(), counter_id)
+    return answer(counter_id)
+
+
+@blueprint.post("/counter/<counter_id>/bottle")
+@allow("counter.use")
+def bottle(counter_id: str):
+    """The label in the hand was compared with the page by eye: the way without a scanner."""
+    pulse = here(counter_id)
+    try:
+        found = stock_read.one_bottle(house(), actor(), request.form.get("bottle_seen", "")[:40])
+        if found.site != pulse.site:
+            raise Refusal("bottle_unknown")
+    except Refusal as refusal:
+        return refused(counter_id, refusal)
+    return _bottle(counter_id, found.id)
+
+
+def _bottle(counter_id: str, bottle_id: str) -> Response:
+    mine = desk()
+    mine.bottle = bottle_id
+    keep(mine)
+    return answer(counter_id)
+
+
+def _new_person(**changes) -> None:
+    mine = desk()
+    mine.about, mine.signs, mine.refused, mine.last = "", [], [], None
+    for name, value in changes.items():
+        setattr(mine, name, value)
+    keep(mine)
+
+
+# --- check and promise ----------------------------------------------------------------------------
+
+
+@blueprint.post("/counter/<counter_id>/check")
+@allow("dose.give")
+def check(counter_id: str):
+    """A sign was seen (or, with an empty one, looked again). A "no" that follows is recorded as any other."""
+    pulse = here(counter_id)
+    mine = desk()
+    sign = request.form.get("sign", "")
+    known = policies.policy(pulse.policy).list("intoxication_signs")
+    mine.about, mine.refused = build.about(pulse), []
+    mine.signs = [sign] if sign in known else []
+    keep(mine)
+    if mine.signs and pulse.patient and not pulse.dose:
+        wanted = _wanted(pulse, tuple(mine.signs))
+        seen = decision.preview(
+            house(), actor(), wanted.patient_id, pulse.site, slot=wanted.slot, bottle=wanted.bottle,
+            intoxication=wanted.intoxication,
+        )  # fmt: skip
+        if seen.verdict == "refuse":
+            promise.promise(house(), actor(), wanted)
+    return answer(counter_id)
+
+
+@blueprint.post("/counter/<counter_id>/promise")
+@allow("dose.give")
+def promised(counter_id: str):
+    """Prepare. The dose's id came with the page: the same click twice is one dose."""
+    pulse = here(counter_id)
+    signs = () if request.form.get("signs") == "none" else None
+    try:
+        done = promise.promise(house(), actor(), _wanted(pulse, signs))
+    except Refusal as refusal:
+        return refused(counter_id, refusal)
+    mine = desk()
+    mine.about, mine.signs, mine.refused = build.about(pulse), [], []
+    if isinstance(done, Refused):
+        mine.refused = [r for r in done.reasons if r["tier"] == cv.STOP][:6] or list(done.reasons)[:6]
+    keep(mine)
+    return answer(counter_id)
+
+
+def _wanted(pulse: counter_page.Pulse, signs: tuple[str, ...] | None) -> DoseRequest:
+    form = request.form
+    person = form.get("patient_id", "")[:64]
+    arrived = counter_page.arrived(house(), pulse.site, person, pulse.shown_at)
+    identity = (
+        Identity(arrived.path, arrived.evidence, arrived.reason)
+        if arrived
+        else Identity("number_face", None, None)
+    )
+    given = sorted((k.removeprefix("reason-"), v[:40]) for k, v in form.items() if k.startswith("reason-"))
+    dose_id = form.get("dose_id", "")
+    if not _ID.fullmatch(dose_id):
+        raise Refusal("input_invalid", fields={"dose_id": ["input_invalid"]})
+    return DoseRequest(
+        dose_id=dose_id,
+        patient_id=person,
+        site=pulse.site,
+        bottle=form.get("bottle", "")[:40],
+        slot=form.get("slot", 1, type=int),
+        seen_dose_ug=form.get("seen_dose_ug", -1, type=int),
+        seen_volume_ul=form.get("seen_volume_ul", -1, type=int),
+        identity=identity,
+        intoxication=signs,
+        coded_reasons=tuple(given),
+        counter=pulse.id,
+    )
+
+
+@blueprint.post("/counter/<counter_id>/undo")
+@allow("dose.give")
+def undo(counter_id: str):
+    """Not given after all; what was poured becomes residue, what was not goes back as a line of its own."""
+    here(counter_id)
+    poured = request.form.get("poured") == "yes"
+    ending = outcome.Ending(
+        dose_id=request.form.get("dose_id", "")[:64],
+        outcome="not_given",
+        disposition="residue" if poured else "returned",
+        reason="undone",
+        counter=counter_id,
+    )
+    try:
+        outcome.end(house(), actor(), ending)
+    except Refusal as refusal:
+        return refused(counter_id, refusal)
+    return answer(counter_id)
+
+
+# --- hand-over ---------------------------------------------------------------------------------------
+
+
+@blueprint.post("/counter/<counter_id>/identity")
+@allow("identify.capture")
+def identity(counter_id: str):
+    """The nurse compared face and number at hand-over, and says so."""
+    here(counter_id)
+    dose_id, reason = request.form.get("dose_id", "")[:64], request.form.get("reason") or None
+    try:
+        identify_at_counter.confirm_by_face(house(), actor(), counter_id, dose_id, reason)
+    except Refusal as refusal:
+        return refused(counter_id, refusal)
+    return answer(counter_id)
+
+
+@blueprint.post("/counter/<counter_id>/dismiss")
+@allow("counter.use")
+def dismiss(counter_id: str):
+    """The stop was seen, the cup is in the nurse's hand: back to the dose."""
+    here(counter_id)
+    counter_page.put_away(house(), actor(), counter_id)
+    return answer(counter_id)
+
+
+@blueprint.post("/counter/<counter_id>/signature")
+@allow("dose.give")
+def signature(counter_id: str):
+    """From the person's side."""
+    pulse = here(counter_id)
+    dose_id, strokes = request.form.get("dose_id", ""), request.form.get("signature", "")
+    if strokes and dose_id == pulse.dose:
+        amend.sign(house(), actor(), dose_id, strokes.encode())
+    return _side(counter_id)
+
+
+# --- the lists --------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/counter/<counter_id>/open-doses")
+@allow("queue.read")
+def open_doses(counter_id: str):
+    return answer(counter_id, screen=cv.OPEN_DOSES)
+
+
+@blueprint.get("/counter/<counter_id>/sweep")
+@allow("counter.sweep")
+def sweep(counter_id: str):
+    return answer(counter_id, screen=cv.SWEEP)
+
+
+@blueprint.post("/counter/<counter_id>/sweep")
+@allow("counter.sweep")
+def close(counter_id: str):
+    """End of session: what is open is said first, or left as not known by name."""
+    here(counter_id)
+    leave_unknown = request.form.get("leave_unknown") == "yes"
+    try:
+        left = counter_session.close_session(house(), actor(), counter_id, leave_unknown=leave_unknown)
+    except Refusal as refusal:
+        return refused(counter_id, refusal, cv.SWEEP)
+    if left:
+        return answer(counter_id, screen=cv.SWEEP)
+    browser.pop("desk", None)
+    flash(_("The counter is closed."), "done")
+    target = url_for("sign_in.choose")
+    return Response(status=204, headers={"HX-Redirect": target}) if is_fragment() else redirect(target)
+
+
+@blueprint.get("/counter/<counter_id>/list")
+@allow("queue.print")
+def downtime_list(counter_id: str):
+    """Today's people and doses on paper, for the hour the power goes."""
+    pulse = here(counter_id)
+    printed = print_list.paper(house(), actor(), pulse.site)
+    return render_template(
+        "counter/list.html",
+        paper=printed,
+        by=session().display_name,
+        site_name=build.site_name(pulse.site),
+        medicine=build.medicine_word,
+    )
+
+
+@blueprint.get("/faces/<patient_id>")
+@allow("patient.read")
+@quiet
+def face(patient_id: str):
+    """The person's picture. Drawn ones are served as images only: no script in them can run."""
+    image, kind = patient_read.face(house(), actor(), patient_id)
+    return Response(image, mimetype=kind)
+
+
+# --- the person's side ----------------------------------------------------------------------------------------
+
+
+@blueprint.get("/counter/<counter_id>/patient-side")
+@allow("counter.use")
+def patient_side(counter_id: str):
+    return render_template("counter/patient_side.html", s=counter_side.shown(here(counter_id)))
+
+
+@blueprint.get("/counter/<counter_id>/patient-side/state")
+@allow("counter.use")
+@quiet
+def patient_side_state(counter_id: str):
+    shown = counter_side.shown(here(counter_id))
+    if shown.version == request.args.get("have"):
+        return "", 204
+    return render_template("counter/_patient_side.html", s=shown)
+
+
+def _side(counter_id: str):
+    if not is_fragment():
+        return redirect(url_for("counter.patient_side", counter_id=counter_id))
+    return render_template("counter/_patient_side.html", s=counter_side.shown(here(counter_id)))

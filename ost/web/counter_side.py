@@ -1,0 +1,35 @@
+"""The person's side of the counter: number, face, medicine, mg, mL and the pad. Nothing else may be added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ost import policies
+from ost.http import actor, house
+from ost.services import counter_page
+from ost.web import counter_build as build
+from ost.web import counter_view as cv
+
+
+def shown(pulse: counter_page.Pulse) -> cv.PatientSide:
+    """Before a dose is prepared only who stands here; with one in hand also what it is."""
+    view = cv.PatientSide(pulse.id, "")
+    who = pulse.patient
+    held = counter_page.in_hand(house(), pulse.dose) if pulse.dose else None
+    if held is not None:
+        who = held.patient
+        signature = policies.policy(pulse.policy).bool("signature_required", held.day)
+        view = replace(
+            view,
+            medicine=build.product_names(held.product),
+            dose_ug=held.dose_ug,
+            volume_ul=held.volume_ul,
+            unit=held.unit,
+            dose_id=held.id,
+            signature_open=signature and not held.signed,
+            signed=held.signed,
+        )
+    if who:
+        person = counter_page.standing(house(), actor(), who, pulse.site)
+        view = replace(view, number=person.number, face_url=build.face(who) if person.has_face else None)
+    return replace(view, version=build.digest(view))
