@@ -14,6 +14,7 @@ import time
 from flask import Flask, abort, current_app, g, request
 from flask_login import LoginManager, UserMixin
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.exc import DBAPIError
 
 from ost.errors import Refusal
 from ost.http import OPEN, SIGNED_IN, STATION, house, is_api, marks_of
@@ -65,6 +66,8 @@ def _identify_request() -> None:
 
 def _gate() -> None:
     if request.routing_exception is not None:
+        if not is_api():
+            g.ost_session = _find(api=False)  # the page that says so has the person's own frame
         return  # no such address, or not for this method: said as such
     _readable()
     marks = marks_of(current_app.view_functions.get(request.endpoint), request.method)
@@ -98,6 +101,17 @@ def _readable() -> None:
 def _find(api: bool) -> sessions.Session | None:
     if api:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return sessions.find(house(), token.strip(), sessions.API) if scheme.lower() == "bearer" else None
+        return _session(token.strip(), sessions.API) if scheme.lower() == "bearer" else None
     token = request.cookies.get(cookie_name(current_app), "")
-    return sessions.find(house(), token, sessions.PAGE) if token else None
+    return _session(token, sessions.PAGE) if token else None
+
+
+def _session(token: str, kind: str) -> sessions.Session | None:
+    try:
+        return sessions.find(house(), token, kind)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        # The database was restarted under an idle connection. The pool has thrown all of them
+        # away now, and nothing was asked for yet: a second look costs nobody anything.
+        return sessions.find(house(), token, kind)

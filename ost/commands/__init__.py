@@ -14,7 +14,6 @@ COMMANDS = (
     "verify",
     "policy",
     "account",
-    "devices",
     "agent",
     "drill",
     "bench",

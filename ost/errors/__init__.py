@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 
 
 def N_(text: str) -> str:
@@ -71,8 +70,6 @@ PARTS = ("general", "access", "clinical", "dosing", "biometrics", "people", "sto
 def _load() -> Catalogue:
     catalogue = Catalogue()
     for part in PARTS:
-        if find_spec(f"ost.errors.{part}") is None:
-            continue
         catalogue.add(import_module(f"ost.errors.{part}").MESSAGES)
     return catalogue
 

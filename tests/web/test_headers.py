@@ -77,3 +77,11 @@ def test_a_given_request_number_is_kept_if_it_is_harmless(app, pages):
         "/health/live", headers={"X-Request-Id": "陳大明 A123456789".encode().decode("latin-1")}
     )
     assert re.fullmatch(r"[0-9a-f]{16}", odd.headers["X-Request-Id"])
+
+
+def test_a_page_that_does_not_exist_keeps_the_persons_frame(app, pages):
+    make.make_site(house_of(app))
+    nurse = make.make_account(house_of(app), "nurse")
+    page = pages(nurse, site="HUA1").get("/nowhere").get_data(as_text=True)
+    assert 'action="/sign-out"' in page
+    assert 'action="/sign-out"' not in pages().get("/nowhere").get_data(as_text=True)
