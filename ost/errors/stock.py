@@ -53,6 +53,12 @@ MESSAGES = {
         N_("Measure once more. If it stays, say what you think happened."),
         422,
     ),
+    "period_wrong": Message(
+        N_("The period is not possible"),
+        N_("It begins before it ends and is at most a year long."),
+        N_("Correct one of the two days."),
+        422,
+    ),
     "residue_too_little": Message(
         N_("There is not that much in the residue jar"),
         N_("The jar's register says less."),

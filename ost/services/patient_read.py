@@ -7,6 +7,7 @@ person does not exist. Changes nothing but the access log.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -81,6 +82,13 @@ def name_of(tx: Connection, house: House, row: sa.Row) -> str | None:
     except SealBroken:
         return None
     return sealed.unseal_text(key, row.id, "patient", "name", row.name_sealed)
+
+
+def numbers(house: House, ids: Iterable[str]) -> dict[str, str]:
+    """{id: number}, which is what is called aloud: no personal data."""
+    with house.read() as tx:
+        query = sa.select(patient.c.id, patient.c.number).where(patient.c.id.in_(set(ids)))
+        return {row.id: row.number for row in tx.execute(query)}
 
 
 def face(house: House, actor: Actor, patient_id: str) -> tuple[bytes, str]:

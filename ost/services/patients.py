@@ -107,6 +107,17 @@ def register(
     return Registered(patient_id, number, person["birth_date"], format_both(person["birth_date"]), card)
 
 
+def check(house: House, *, priority: Iterable[str] = (), pin: str | None = None, **fields) -> dict:
+    """The fields of a registration in their normal form, nothing saved: to be read back to the person.
+
+    Refusal("input_invalid") names every wrong field.
+    """
+    names = ("name", "national_id", "birth_date", "sex", "phone", "language")
+    return _checked(house, *(fields.get(name) or "" for name in names), priority, pin) | {
+        "low_tolerance": bool(fields.get("low_tolerance"))
+    }
+
+
 def update(house: House, actor: Actor, patient_id: str, **changes) -> None:
     """Correct personal data: name, birth_date, sex, phone, language, priority, low_tolerance.
 

@@ -108,6 +108,17 @@ def approve(house: House, actor: Actor, site_id: str, digest: str) -> None:
     house.memo.pop(("approved", site_id), None)
 
 
+def coded(house: House, site_id: str, *keys: str) -> tuple[str, ...]:
+    """The coded lists of these keys at the site, one after the other."""
+    policy, today = _pack(house, site_id)
+    return tuple(code for key in keys for code in policy.list(key, today if KEYS[key].dated else None))
+
+
+def numbers(house: House, site_id: str, *keys: str) -> tuple[int, ...]:
+    policy, today = _pack(house, site_id)
+    return tuple(policy.int(key, today if KEYS[key].dated else None) for key in keys)
+
+
 def _pack(house: House, site_id: str):
     s = sites.site
     with house.read() as tx:

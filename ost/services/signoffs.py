@@ -7,6 +7,7 @@ and never give more than the order says.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -53,6 +54,20 @@ def give(
     note: str | None = None,
 ) -> str:
     """Answer reason `code` on `day`. `dose_ug`: the dose for that day, at most the order's. Returns its id."""
+    return give_all(house, actor, patient_id, [code], day, dose_ug=dose_ug, note=note)[0]
+
+
+def give_all(
+    house: House,
+    actor: Actor,
+    patient_id: str,
+    codes: Sequence[str],
+    day: date,
+    *,
+    dose_ug: int | None = None,
+    note: str | None = None,
+) -> list[str]:
+    """Several reasons in one answer: all of them, or none."""
     with house.read() as tx:
         home = tx.execute(sa.select(patient.c.home_site).where(patient.c.id == patient_id)).scalar_one_or_none()
     if home is None:
@@ -63,7 +78,7 @@ def give(
         tz = work.tx.execute(sa.select(sites.site.c.tz).where(sites.site.c.id == home)).scalar_one()
         today = clock.dosing_day(work.now, tz)
         fields = {}
-        if code not in REASONS:
+        if not codes or not set(codes) <= REASONS.keys():
             fields["code"] = ["not_a_choice"]
         if not today <= day <= today + timedelta(days=FURTHEST_DAYS):
             fields["day"] = ["signoff_day"]
@@ -75,20 +90,23 @@ def give(
                 fields["dose"] = ["signoff_above_order"]
         if fields:
             raise Refusal("input_invalid", fields=fields)
-        row = work.add(
-            signoff,
-            id=new_id(),
-            patient=patient_id,
-            code=code,
-            day=day,
-            dose_ug=dose_ug,
-            note=(note or "").strip()[:200] or None,
-            by=actor.id,
-            by_role=signing_role(house, actor, home),
-            at=work.now,
-        )
-        work.payload |= {"signoff": row["id"], "code": code, "dose_ug": dose_ug}
-        return row["id"]
+        ids = [
+            work.add(
+                signoff,
+                id=new_id(),
+                patient=patient_id,
+                code=code,
+                day=day,
+                dose_ug=dose_ug,
+                note=(note or "").strip()[:200] or None,
+                by=actor.id,
+                by_role=signing_role(house, actor, home),
+                at=work.now,
+            )["id"]
+            for code in sorted(set(codes))
+        ]
+        work.payload |= {"signoffs": ids, "codes": sorted(set(codes)), "dose_ug": dose_ug}
+        return ids
 
 
 def waiting(house: House, actor: Actor, site_id: str) -> list[Waiting]:

@@ -232,7 +232,7 @@ def count(
             counted_ul=counted_ul,
         )
         work.payload |= {"bottle": line.bottle, "line": line.line, "difference_ul": difference, "alert": alert}
-        until = today + timedelta(days=LOSS_REPORT_DAYS) if alert and difference < 0 else None
+        until = report_until(today) if alert and difference < 0 else None
         return Counted(line.bottle, line.line, head.balance_ul, counted_ul, difference, alert, until)
 
 
@@ -322,6 +322,11 @@ def destroy_residue(
         )
         work.payload |= {"bottle": line.bottle, "line": line.line, "second": second}
         return Destroyed(line.bottle, line.line, volume_ul, line.balance_ul, second)
+
+
+def report_until(found_on: date) -> date:
+    """Last day for the report of a loss found on that day."""
+    return found_on + timedelta(days=LOSS_REPORT_DAYS)
 
 
 def destroy_subject(site_id: str, product_id: str) -> str:

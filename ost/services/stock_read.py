@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from ost import clock
 from ost.errors import Refusal
@@ -230,8 +229,10 @@ def totals(house: House, actor: Actor, site_id: str, first: date, last: date) ->
     ]
 
 
-def today(house: House, tx: Connection, site_id: str) -> date:
-    tz = tx.execute(sa.select(site.site.c.tz).where(site.site.c.id == site_id)).scalar_one_or_none()
+def day_now(house: House, site_id: str) -> date:
+    """The calendar day now at the site."""
+    with house.read() as tx:
+        tz = tx.execute(sa.select(site.site.c.tz).where(site.site.c.id == site_id)).scalar_one_or_none()
     if tz is None:
         raise Refusal("site_unknown", fields={"site": ["site_unknown"]})
     return clock.dosing_day(house.now(), tz)

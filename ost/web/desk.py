@@ -1,0 +1,147 @@
+"""What the pages around the counter share: where the person works, what was wrong with a form, coded words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask_babel import gettext
+
+from ost import wording
+from ost.answers import field_texts, say
+from ost.errors import N_, Refusal
+from ost.http import house, site
+from ost.i18n import language
+from ost.services.places import SiteFacts, site_facts
+from ost.web import formats
+
+#: Words of these pages beside those of `ost.wording`.
+WORDS = {
+    "female": N_("female"),
+    "male": N_("male"),
+    "in_force": N_("in force"),
+    "to_come": N_("to come"),
+    "over": N_("over"),
+    "changed": N_("changed"),
+    "stopped": N_("stopped"),
+    "void_not_taken": N_("void, not taken"),
+    "replacement_ordered": N_("replacement ordered"),
+    "other_persons_dose": N_("another person's dose"),
+    "more_than_ordered": N_("more than ordered"),
+    "read": N_("read"),
+    "edit": N_("changed"),
+    "copy": N_("copied"),
+    "dropped": N_("dropped"),
+    "pump": N_("pump"),
+    "leak": N_("leak"),
+    "broken": N_("broken"),
+    "label_damaged": N_("label damaged"),
+    "scanner_down": N_("scanner out of order"),
+    "no_scanner": N_("no scanner here"),
+    "law": N_("law"),
+    "guideline": N_("guideline"),
+    "weak": N_("weak source"),
+    "note": N_("note"),
+    "reason": N_("reason"),
+    "signoff": N_("sign-off"),
+    "stop": N_("stop"),
+    "right_thumb": N_("right thumb"),
+    "right_index": N_("right index finger"),
+    "right_middle": N_("right middle finger"),
+    "right_ring": N_("right ring finger"),
+    "right_little": N_("right little finger"),
+    "left_thumb": N_("left thumb"),
+    "left_index": N_("left index finger"),
+    "left_middle": N_("left middle finger"),
+    "left_ring": N_("left ring finger"),
+    "left_little": N_("left little finger"),
+    "too_dry": N_("too dry: breathe on the finger"),
+    "too_wet": N_("too wet: wipe finger and glass"),
+    "too_few_minutiae": N_("too little of the finger: lay it flat"),
+    "off_centre": N_("off centre: move it to the middle"),
+    "already_registered": N_("asked whether already registered"),
+}
+DAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
+
+
+def make_blueprint(name: str, module: str, prefix: str) -> Blueprint:
+    """A blueprint whose templates know `word`, `tz`, `when` and `here`."""
+    blueprint = Blueprint(name, module, url_prefix=prefix)
+    blueprint.context_processor(lambda: {"word": word, "when": when, "weekdays": weekdays})
+    return blueprint
+
+
+def word(code: str | None) -> str:
+    return gettext(WORDS[code]) if code in WORDS else wording.word(code)
+
+
+def choices(codes) -> list[tuple[str, str]]:
+    return [(code, word(code)) for code in codes]
+
+
+def weekdays(days) -> str:
+    """[1, 2, 3, 4, 5, 6, 7] is every day; else their names."""
+    if len(days) == 7:
+        return gettext("every day")
+    return " ".join(gettext(DAYS[day - 1]) for day in days)
+
+
+def here() -> str:
+    """The site this browser works at; nobody goes on without one."""
+    found = site()
+    if found is None:
+        abort(redirect(url_for("sign_in.choose")))
+    return found
+
+
+def facts() -> SiteFacts:
+    return site_facts(house(), here())
+
+
+def tz() -> ZoneInfo:
+    found = site()
+    known = site_facts(house(), found) if found else None
+    return ZoneInfo(known.tz if known else "Asia/Taipei")
+
+
+def when(at: datetime | None) -> str:
+    """Day in both calendars and time, on the site's clock."""
+    if at is None:
+        return "–"
+    local = at.astimezone(tz())
+    return f"{formats.two_calendars(local.date())} {local:%H:%M}"
+
+
+def name_of(row) -> str:
+    """A product's name in the reader's language: `row.names` or the columns themselves."""
+    names = getattr(row, "names", None)
+    if names is None:
+        names = {"zh_Hant": row.name_zh_hant, "zh_Hans": row.name_zh_hans, "en": row.name_en}
+    return names["en" if language() == "en" else language()[:7]]
+
+
+def given(*names: str) -> dict[str, str]:
+    return {name: request.form.get(name, "").strip() for name in names}
+
+
+def problems(refusal: Refusal) -> dict[str, list[str]]:
+    """{field: texts} of a refused form; a refusal that names no field is for the error page."""
+    if not refusal.fields:
+        raise refusal
+    return {
+        name: [_title(text, refusal) for text in ([found] if isinstance(found, str) else found)]
+        for name, found in refusal.fields.items()
+    }
+
+
+def _title(code: str, refusal: Refusal) -> str:
+    # Beside the field stands what happened; where the code has placeholders, filled.
+    try:
+        return say(code, refusal.data)["title"]
+    except KeyError:
+        return field_texts([code])[0]
+
+
+def done(text: str) -> None:
+    flash(text, "done")
