@@ -352,3 +352,40 @@ def test_tomorrow_the_order_of_arrival_starts_anew(house, clinic, people, statio
         ("2026-03-10", 2),
         ("2026-03-11", 1),
     ]
+
+
+def test_two_counters_give_two_numbers(house, clinic, people):
+    """Eight people at two counters at once: eight places in the day, none twice, none left out."""
+    import threading
+
+    first = make_patient(house)
+    crowd = [first, *(make_patient(house) for _ in range(7))]
+    cards = {}
+    for person in crowd:
+        make_prescription(house, person)
+        from ost.models.patient import patient
+
+        cards[person] = new_card()
+        with house.db.begin() as tx:
+            tx.execute(
+                sa.update(patient)
+                .where(patient.c.id == person)
+                .values(card_mac=house.keys.search_mac("card", cards[person]))
+            )
+    counters = [clinic.counter, make_counter(house, number=2)]
+    start, failed = threading.Barrier(8), []
+
+    def step_up(n, person):
+        start.wait()
+        try:
+            at_counter.by_card(house, clinic.nurse, counters[n % 2], cards[person])
+        except Exception as error:  # noqa: BLE001 - told to the test below
+            failed.append(error)
+
+    threads = [threading.Thread(target=step_up, args=at) for at in enumerate(crowd)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sorted(a.number for a in rows(house, sites.arrival)) == list(range(1, 9))
