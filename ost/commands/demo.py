@@ -32,8 +32,16 @@ def command() -> None:
 @command.command("load")
 @click.option("--scale", type=click.Choice(["small"]), default="small", show_default=True, help="How much.")
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, 365), help="Days of history.")
-@click.option("--patients", default=300, show_default=True, type=click.IntRange(12, 2000), help="People, over six sites.")
-@click.option("--fingers", default=10, show_default=True, type=click.IntRange(0, 300), help="People enrolled at once.")
+@click.option(
+    "--patients",
+    default=300,
+    show_default=True,
+    type=click.IntRange(12, 2000),
+    help="People, over six sites.",
+)
+@click.option(
+    "--fingers", default=10, show_default=True, type=click.IntRange(0, 300), help="People enrolled at once."
+)
 @click.option("--if-empty", is_flag=True, help="Do nothing where there is something already.")
 @json_option
 def load_command(scale: str, days: int, patients: int, fingers: int, if_empty: bool, as_json: bool) -> None:
@@ -46,7 +54,9 @@ def load_command(scale: str, days: int, patients: int, fingers: int, if_empty: b
 
 @command.command("run")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=5000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option(
+    "--port", default=5000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on."
+)
 @click.pass_context
 def run_command(ctx: click.Context, host: str, port: int) -> None:
     """Set up what is missing, load the demo if there is nothing yet, say who can sign in, and serve."""
@@ -61,7 +71,9 @@ def run_command(ctx: click.Context, host: str, port: int) -> None:
         _load(settings, house, days=90, patients=300, fingers=10, if_empty=True)
         beside = bool(enrol.waiting(house))
     _show_who(settings)
-    console.print(f"\n[bold]http://{'localhost' if host == '127.0.0.1' else host}:{port}[/]  Ctrl-C ends it.\n")
+    console.print(
+        f"\n[bold]http://{'localhost' if host == '127.0.0.1' else host}:{port}[/]  Ctrl-C ends it.\n"
+    )
     process = enrol.start_beside() if beside else None
     try:
         ctx.invoke(serve, host=host, port=port)
@@ -213,7 +225,9 @@ def _show_who(settings: Settings) -> list[dict]:
         table.add_row(a["username"], a["password"], f"[bold]{code}[/]", a["pin"], who)
         shown.append({k: a[k] for k in ("username", "password", "pin", "roles", "sites")} | {"code": code})
     console.print(table)
-    console.print(f"\nCodes change in {codes.seconds_left(now)} s, each works once; `make codes` shows the next ones.")
+    console.print(
+        f"\nCodes change in {codes.seconds_left(now)} s, each works once; `make codes` shows the next ones."
+    )
     return shown
 
 

@@ -21,7 +21,11 @@ def command(as_json: bool) -> None:
     settings = read_settings()
     with open_house(settings) as house:
         with Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
         ) as bars:
             bar = bars.add_task("Reading the chains")
             report = verify(
@@ -41,8 +45,10 @@ def command(as_json: bool) -> None:
             console.print(f"The first {_SHOWN}; --json lists all.")
     else:
         console.print("Everything holds: rows, chains, heads and registers.")
-    counts = f"{report.events:,} events, {report.rows:,} record rows, {report.bottles:,} bottles, {report.lines:,} register lines"
-    console.print(counts)
+    console.print(
+        f"{report.events:,} events, {report.rows:,} record rows, "
+        f"{report.bottles:,} bottles, {report.lines:,} register lines"
+    )
     result = {
         "passed": report.passed,
         "events": report.events,

@@ -9,13 +9,13 @@ or the person comes back another day.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from random import Random
 from zoneinfo import ZoneInfo
 
 from ost import canonical
 from ost.demo import plan as plans
+from ost.demo.dispensing import Dispensing, RulesDisagree
 from ost.demo.ledger import Ledger
 from ost.demo.network import TZ
 from ost.demo.treated import Treated
@@ -25,16 +25,15 @@ from ost.models import station, stock
 from ost.rules import facts as f
 from ost.rules.amounts import volume_ul
 from ost.rules.dosing import decide
-from ost.rules.facts import Give, HoldFacts, PastDose, Refuse, SignOff
-from ost.rules.policy import Policy
-from ost.services import register, rows
-from ost.services.outcome import Ending
-from ost.services.promise import DoseRequest, Identity
+from ost.rules.facts import Give, HoldFacts, Refuse, SignOff
+from ost.services import rows
 from ost.services.work import new_id
 
 OPENS, LAST = time(6, 30), time(9, 30)
 #: Codes a prescriber answers at once; the dose the rule proposes stands.
-SIGNABLE = frozenset({"missed_days_half_dose", "missed_days_see_prescriber", "missed_days_early", "missed_days_prescriber"})
+SIGNABLE = frozenset(
+    {"missed_days_half_dose", "missed_days_see_prescriber", "missed_days_early", "missed_days_prescriber"}
+)
 MEDICINES = ("methadone",)
 #: Order in which a day's rows are written: each table only names rows before it.
 TABLES = (
@@ -58,40 +57,16 @@ def _instant(day: date, at: time) -> datetime:
     return datetime.combine(day, at, ZoneInfo(TZ)).astimezone(UTC)
 
 
-class RulesDisagree(Exception):
-    """A dose of the history was not given by the rules: the history is wrong, nothing is kept."""
-
-
-@dataclass(slots=True)
-class Staff:
-    """Accounts that act at one site."""
-
-    nurses: tuple[str, ...]
-    prescriber: str
-    pharmacist: str
-    case_manager: str
-
-
 @dataclass
-class Clinic:
-    site: str
-    phone: str
-    counters: int
-    staff: Staff
-    policy: Policy
-    rng: Random
-    ledgers: list[Ledger]  # the one doses come from first
-    people: list[Treated]
-    rows: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
-    given: int = 0
-    refused: int = 0
-    _at: datetime | None = None
-    _turn: int = 0
+class Clinic(Dispensing):
+    """A site through the days."""
 
     def morning(self, day: date, today: date) -> None:
         """Everything that happens here on `day`. `rows` then holds it."""
         self.rows = defaultdict(list)
         self._at = _instant(day, OPENS) + timedelta(seconds=self.rng.randrange(20, 240))
+        for ledger in self.ledgers:
+            ledger.bottle_for(1, day, self._at, self._nurse())
         before = (today - day).days
         coming = [p for p in self.people if p.starts_on <= day and self._comes(p, day, before)]
         self.rng.shuffle(coming)
@@ -149,7 +124,9 @@ class Clinic:
         bottle = ledger.bottle_for(
             volume_ul(person.order.dose_ug, ledger.strength), day, self._at, self._nurse()
         )
-        others = {x.strength for x in self.ledgers if x is not ledger and x.current is not None} - {bottle.strength}
+        others = {x.strength for x in self.ledgers if x is not ledger and x.current is not None} - {
+            bottle.strength
+        }
         self._facts = person.facts(day, self.site, MEDICINES, bottle, tuple(sorted(others)), signs)
         self._bottle, self._from = bottle, ledger
         verdict = decide(self._facts, self.policy, self._at)
@@ -169,13 +146,6 @@ class Clinic:
         """Small doses come from the weaker liquid where a site has both."""
         weaker = [x for x in self.ledgers if x.strength < self.ledgers[0].strength]
         return weaker[0] if weaker and person.order.dose_ug <= 20_000 else self.ledgers[0]
-
-    def _nurse(self) -> str:
-        return self.staff.nurses[self._turn % len(self.staff.nurses)]
-
-    def _add(self, table, row: dict) -> dict:
-        self.rows[table.name].append(row)
-        return row
 
     # --- orders ---------------------------------------------------------------------
     def _first_order(self, person: Treated, day: date) -> None:
@@ -227,7 +197,9 @@ class Clinic:
         person.signed.append(SignOff(row["id"], code, day, dose_ug, "prescriber"))
 
     # --- holds ----------------------------------------------------------------------
-    def _hold(self, person: Treated, day: date, kind: str, reason: str, come_back: date | None, blocks=True) -> None:
+    def _hold(
+        self, person: Treated, day: date, kind: str, reason: str, come_back: date | None, blocks=True
+    ) -> None:
         row = {
             "id": new_id(),
             "patient": person.id,
@@ -246,7 +218,13 @@ class Clinic:
 
     def _lift(self, person: Treated) -> None:
         for hold in person.holds:
-            row = {"hold": hold.id, "patient": person.id, "by": self.staff.prescriber, "reason": None, "at": self._at}
+            row = {
+                "hold": hold.id,
+                "patient": person.id,
+                "by": self.staff.prescriber,
+                "reason": None,
+                "at": self._at,
+            }
             self._add(orders.hold_release, row)
         person.holds.clear()
 
@@ -309,171 +287,3 @@ class Clinic:
         """A hold lifted, and the days it cost are answered in their turn."""
         self._refused(person, day, verdict)
         return self._answered(person, day, verdict)
-
-    # --- given -----------------------------------------------------------------------
-    def _request(self, person: Treated, dose_ug: int, volume: int) -> DoseRequest:
-        return DoseRequest(
-            dose_id=new_id(),
-            patient_id=person.id,
-            site=self.site,
-            bottle=self._bottle.id,
-            slot=1,
-            seen_dose_ug=dose_ug,
-            seen_volume_ul=volume,
-            identity=self._identity(),
-            intoxication=self._facts.observed.intoxication,
-            counter=f"{self.site}-{self._turn % self.counters + 1}",
-        )
-
-    def _identity(self) -> Identity:
-        if self.rng.random() < 0.8:
-            return Identity("card")
-        return Identity("number_face", reason="not_enrolled")
-
-    def _dose(self, person: Treated, day: date, before: int, verdict: Give) -> None:
-        if not isinstance(verdict, Give):
-            raise RulesDisagree(f"{self.site} {day}: a dose without Give")
-        asked = self._request(person, verdict.dose_ug, verdict.volume_ul)
-        line = self._from.append(
-            self._bottle, register.DISPENSED, -verdict.volume_ul, day, self._at, self._nurse(), dose=asked.dose_id
-        )
-        attempt = rows.attempt_row(
-            dose_id=asked.dose_id,
-            facts=self._facts,
-            decision=self._decision,
-            dose_ug=verdict.dose_ug,
-            volume_ul=verdict.volume_ul,
-            bottle=self._bottle.id,
-            product=self._bottle.product,
-            line=line,
-            content_digest=asked.content_digest(),
-            identity_path=asked.identity.path,
-            identity_reason=asked.identity.reason,
-            intoxication=asked.intoxication,
-            counter=asked.counter,
-            at=self._at,
-            by=self._nurse(),
-        )
-        self._add(doses.dose_attempt, attempt)
-        self.given += 1
-        if person.plan.story == plans.NO_OUTCOME and before == 1:
-            person.took(self._past(attempt, None, None, None, None))
-        else:
-            self._end(person, day, before, asked, attempt)
-        self._turn += 1
-
-    def _end(self, person: Treated, day: date, before: int, asked: DoseRequest, attempt: dict) -> None:
-        at = self._at + timedelta(seconds=self.rng.randrange(9, 32))
-        said, rest_ul, swallowed = self._ending(person, before, attempt)
-        evidence = None
-        if said.outcome in (f.SWALLOWED, f.PARTLY, f.SPAT_OUT):
-            evidence = self._hand_over(person, asked, at - timedelta(seconds=5))
-        if rest_ul:
-            self._from.put_back(
-                attempt["id"], self._bottle, rest_ul, said.disposition, day, at, self._nurse()
-            )
-        outcome = rows.outcome_row(
-            attempt=attempt["id"],
-            patient=person.id,
-            outcome=said.outcome,
-            swallowed_ug=swallowed,
-            disposition=said.disposition,
-            rest_ul=rest_ul,
-            content_digest=said.content_digest(),
-            evidence=evidence,
-            identity_path=said.identity.path,
-            reason=said.reason,
-            flags=("signature_missing",) if said.outcome == f.SWALLOWED else (),
-            given_at=at,
-            entered_at=at,
-            by=self._nurse(),
-        )
-        self._add(doses.dose_outcome, outcome)
-        if said.outcome == f.NOT_GIVEN:
-            self._release(person, day, attempt, at)
-            return
-        vomited = None
-        story = person.plan.story == plans.VOMITED and before == 1
-        if story or (said.outcome == f.SWALLOWED and person.plan.story is None and self.rng.random() < 0.0015):
-            vomited = 25 if story else self.rng.randrange(5, 50)
-            self._vomited(person, attempt, vomited, at)
-        person.took(self._past(attempt, said.outcome, swallowed, at, vomited))
-
-    def _ending(self, person: Treated, before: int, attempt: dict) -> tuple[Ending, int, int | None]:
-        """(what is said, what was left over, what was swallowed), as `outcome.amounts` reckons."""
-        drawn = 1.0 if person.plan.story else self.rng.random()
-        dose_ug, volume = attempt["dose_ug"], attempt["volume_ul"]
-        identity = Identity(attempt["identity_path"], reason=attempt["identity_reason"])
-        partly = person.plan.story == plans.PARTLY and before == 1
-        if partly or drawn < 0.002:
-            half = dose_ug * 3 // 4
-            said = Ending(attempt["id"], f.PARTLY, half, register.TO_JAR, identity, reason="did_not_want_all")
-            return said, volume - volume * half // dose_ug, half
-        if drawn < 0.003:
-            said = Ending(attempt["id"], f.SPAT_OUT, None, register.TO_JAR, identity)
-            return said, volume, None
-        if drawn < 0.005:
-            said = Ending(attempt["id"], f.NOT_GIVEN, None, register.BACK, identity, reason="left_before")
-            return said, volume, 0
-        return Ending(attempt["id"], f.SWALLOWED, identity=identity), 0, dose_ug
-
-    def _hand_over(self, person: Treated, asked: DoseRequest, at: datetime) -> str:
-        row = {
-            "id": new_id(),
-            "patient": person.id,
-            "site": self.site,
-            "purpose": "hand_over",
-            "path": asked.identity.path,
-            "capture": None,
-            "dose": asked.dose_id,
-            "station": None,
-            "account": self._nurse(),
-            "reason": asked.identity.reason,
-            "at": at,
-        }
-        return self._add(station.identity_evidence, row)["id"]
-
-    def _release(self, person: Treated, day: date, attempt: dict, at: datetime) -> None:
-        row = {
-            "attempt": attempt["id"],
-            "patient": person.id,
-            "dosing_day": day,
-            "slot": 1,
-            "why": "not_given",
-            "dose_ug": None,
-            "by": self._nurse(),
-            "second": None,
-            "reason": "left_before",
-            "at": at,
-        }
-        self._add(doses.dose_release, row)
-
-    def _vomited(self, person: Treated, attempt: dict, minutes: int, at: datetime) -> None:
-        row = {
-            "id": new_id(),
-            "attempt": attempt["id"],
-            "patient": person.id,
-            "kind": "vomited",
-            "minutes_after": minutes,
-            "note": None,
-            "by": self._nurse(),
-            "observed_at": at + timedelta(minutes=minutes),
-            "at": at + timedelta(minutes=minutes),
-        }
-        self._add(doses.dose_observation, row)
-
-    def _past(self, attempt: dict, outcome, swallowed, given_at, vomited) -> PastDose:
-        return PastDose(
-            id=attempt["id"],
-            day=attempt["dosing_day"],
-            slot=1,
-            site=attempt["site"],
-            medicine=attempt["medicine"],
-            ordered_ug=attempt["ordered_ug"],
-            promised_ug=attempt["dose_ug"],
-            promised_at=attempt["promised_at"],
-            outcome=outcome,
-            swallowed_ug=swallowed,
-            given_at=given_at,
-            vomited_minutes=vomited,
-        )

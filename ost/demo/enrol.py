@@ -28,7 +28,11 @@ def waiting(house: House) -> list[str]:
     order = [*MAIN, *(s.id for s in SITES if s.id not in MAIN)]
     p, f = patient.patient, patient.fingerprint
     has = sa.exists().where(f.c.patient == p.c.id)
-    query = sa.select(p.c.id, p.c.home_site).where(p.c.active, p.c.home_site.in_(order), ~has).order_by(p.c.number)
+    query = (
+        sa.select(p.c.id, p.c.home_site)
+        .where(p.c.active, p.c.home_site.in_(order), ~has)
+        .order_by(p.c.number)
+    )
     with house.read() as tx:
         rows = tx.execute(query).all()
     return [r.id for r in sorted(rows, key=lambda r: order.index(r.home_site))]

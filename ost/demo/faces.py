@@ -74,7 +74,10 @@ def _ear(x: int, skin: str, shade: str) -> str:
 
 def _shoulders(rng: Random, shade: str) -> list[str]:
     clothes = rng.choice(_CLOTHES)
-    parts = [_fill("M66 112H94V140H66Z", shade), _fill("M22 160C24 138 46 132 66 129L80 142L94 129C114 132 136 138 138 160Z", clothes)]
+    parts = [
+        _fill("M66 112H94V140H66Z", shade),
+        _fill("M22 160C24 138 46 132 66 129L80 142L94 129C114 132 136 138 138 160Z", clothes),
+    ]
     collar = rng.randrange(3)
     if collar == 0:
         parts.append(_line("M66 129L80 143L94 129", "#f4f1ea", 4))
@@ -126,7 +129,10 @@ def _eyes(rng: Random) -> list[str]:
         parts.append(f'<ellipse cx="{x}" cy="81" rx="{size}" ry="{size + 0.6:.1f}" fill="#2b2522"/>')
         parts.append(f'<circle cx="{x + 1}" cy="79.6" r="1" fill="#ffffff"/>')
     if rng.random() < 0.5:
-        parts += [_line("M59 78Q65 74.5 71 78", "#2b2522", 1.6), _line("M89 78Q95 74.5 101 78", "#2b2522", 1.6)]
+        parts += [
+            _line("M59 78Q65 74.5 71 78", "#2b2522", 1.6),
+            _line("M89 78Q95 74.5 101 78", "#2b2522", 1.6),
+        ]
     return parts
 
 

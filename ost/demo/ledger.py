@@ -147,7 +147,9 @@ class Ledger:
         self.append(bottle, register.CLOSED, 0, day, at, by, reason="empty")
         bottle.state = register.SHUT
 
-    def put_back(self, dose: str, bottle: Bottle, rest_ul: int, disposition: str, day: date, at: datetime, by: str):
+    def put_back(
+        self, dose: str, bottle: Bottle, rest_ul: int, disposition: str, day: date, at: datetime, by: str
+    ):
         """What nobody swallowed of a poured dose, as `register.put_back` writes it."""
         self.append(bottle, register.RETURNED, rest_ul, day, at, by, dose=dose)
         if disposition == register.SPILT:

@@ -241,7 +241,10 @@ def _episodes(tx, treated: list[Treated]) -> None:
     """A new induction after a long gap began a new episode."""
     p = patient.patient
     rows = [{"p_id": t.id, "p_on": t.episode_started_on} for t in treated]
-    tx.execute(sa.update(p).where(p.c.id == sa.bindparam("p_id")).values(episode_started_on=sa.bindparam("p_on")), rows)
+    tx.execute(
+        sa.update(p).where(p.c.id == sa.bindparam("p_id")).values(episode_started_on=sa.bindparam("p_on")),
+        rows,
+    )
 
 
 def _secrets(members: list[staff.Member], cards: dict[str, str]) -> dict:

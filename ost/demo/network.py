@@ -35,7 +35,17 @@ class Site:
 
 SITES = (
     Site("HUA1", "HUA", "H", "花蓮示範醫院", "花莲示范医院", "Hualien Demo Hospital", 0.28, 2, "03-000-0101"),
-    Site("HUA2", "HUA", "J", "玉里示範衛生所", "玉里示范卫生所", "Yuli Demo Health Station", 0.10, 1, "03-000-0102"),
+    Site(
+        "HUA2",
+        "HUA",
+        "J",
+        "玉里示範衛生所",
+        "玉里示范卫生所",
+        "Yuli Demo Health Station",
+        0.10,
+        1,
+        "03-000-0102",
+    ),
     Site("HUA3", "HUA", "K", "吉安示範診所", "吉安示范诊所", "Ji'an Demo Clinic", 0.12, 1, "03-000-0103"),
     Site("TPE1", "TPE", "T", "臺北示範醫院", "台北示范医院", "Taipei Demo Hospital", 0.26, 2, "02-0000-0201"),
     Site("TPE2", "TPE", "U", "萬華示範院區", "万华示范院区", "Wanhua Demo Branch", 0.14, 1, "02-0000-0202"),

@@ -17,7 +17,9 @@ from ost.rules.facts import INDUCTION, MAINTENANCE, TAPER
 BANDS = ((0.285, 0.012, 0.80), (0.402, 0.085, 0.33), (0.313, 0.13, 0.13))
 
 # Stories of single people, told in the last days before today.
-MISSED_3, MISSED_5, HELD_CLINICAL, HELD_PAPERS, FEE, NO_OUTCOME, TWO_SITES, VOMITED, PARTLY, STEADY = STORIES = (
+MISSED_3, MISSED_5, HELD_CLINICAL, HELD_PAPERS, FEE, NO_OUTCOME, TWO_SITES, VOMITED, PARTLY, STEADY = (
+    STORIES
+) = (
     "missed_3",
     "missed_5",
     "held_clinical",
@@ -30,7 +32,18 @@ MISSED_3, MISSED_5, HELD_CLINICAL, HELD_PAPERS, FEE, NO_OUTCOME, TWO_SITES, VOMI
     "steady",
 )
 #: The main site's stories, and how many ordinary people who surely came yesterday.
-AT_MAIN = (STEADY,) * 6 + (TWO_SITES, VOMITED, MISSED_3, HELD_CLINICAL, STEADY, NO_OUTCOME, MISSED_5, HELD_PAPERS, FEE, PARTLY)
+AT_MAIN = (STEADY,) * 6 + (
+    TWO_SITES,
+    VOMITED,
+    MISSED_3,
+    HELD_CLINICAL,
+    STEADY,
+    NO_OUTCOME,
+    MISSED_5,
+    HELD_PAPERS,
+    FEE,
+    PARTLY,
+)
 ELSEWHERE = (STEADY, STEADY, MISSED_3, HELD_CLINICAL)
 
 

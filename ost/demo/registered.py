@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from ost import canonical
 from ost.demo import faces
@@ -14,7 +14,9 @@ from ost.services import patients, sealed
 from ost.services.work import Work
 
 
-def write(work: Work, people: Iterable[tuple[Treated, Person]], by: dict[str, str], today: date) -> dict[str, str]:
+def write(
+    work: Work, people: Iterable[tuple[Treated, Person]], by: dict[str, str], today: date
+) -> dict[str, str]:
     """Write them all; {number: card code}. `by`: who registered, by home site."""
     rows, keys, cards = [], [], {}
     change_no = work.next_change_no("patients")
@@ -36,9 +38,8 @@ def write(work: Work, people: Iterable[tuple[Treated, Person]], by: dict[str, st
                 "national_id_mac": work.keys.search_mac("national_id", person.national_id),
                 "card_mac": work.keys.search_mac("card", card),
                 "pin_hash": None,
-                "registered_at": datetime.combine(treated.starts_on, time(0, 30), UTC).replace(hour=0)
-                if treated.starts_on < today
-                else work.now,
+                # Early on their first day, before the counter opens.
+                "registered_at": datetime.combine(treated.starts_on - timedelta(days=1), time(22), UTC),
                 "registered_by": by[treated.home],
                 "change_no": change_no,
                 "face_type": "image/svg+xml",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ost.demo.clinic import Staff
+from ost.demo.dispensing import Staff
 from ost.demo.network import MAIN, SITES
 from ost.models import staff
 from ost.services import accounts, credentials
@@ -61,7 +61,9 @@ def members() -> list[Member]:
     return made
 
 
-def _member(username: str, name: str, roles: tuple[str, ...], sites: tuple[str, ...], network=False) -> Member:
+def _member(
+    username: str, name: str, roles: tuple[str, ...], sites: tuple[str, ...], network=False
+) -> Member:
     return Member(
         new_id(),
         username,

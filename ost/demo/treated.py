@@ -79,7 +79,11 @@ class Treated:
     def took(self, dose: PastDose) -> None:
         """Keep a dose whose ending is known (or not known) for the decisions after it."""
         self.past.insert(0, dose)
-        if dose.vomited_minutes is None and dose.swallowed_ug is not None and dose.swallowed_ug * 2 >= dose.ordered_ug:
+        if (
+            dose.vomited_minutes is None
+            and dose.swallowed_ug is not None
+            and dose.swallowed_ug * 2 >= dose.ordered_ug
+        ):
             self.last_swallow_on = max(filter(None, (self.last_swallow_on, dose.day)))
 
     # --- orders ------------------------------------------------------------------
