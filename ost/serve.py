@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 from pathlib import Path
 
 from gunicorn.app.base import BaseApplication
@@ -67,6 +68,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         startup.check(settings, House(database, keys.load(settings.keys), policy_name=settings.policy))
     finally:
         database.close()
+    _port_is_free(host, port)
     if settings.processes > 1:
         _share_metrics(settings.home / "metrics")
     options = {
@@ -87,6 +89,17 @@ def serve(settings: Settings, host: str, port: int) -> None:
     if Path("/dev/shm").is_dir():  # a worker's heartbeat must not wait for a slow disk
         options["worker_tmp_dir"] = "/dev/shm"
     Server(settings, options).run()
+
+
+def _port_is_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise startup.NotReady(
+                f"{host}:{port} cannot be listened on ({error.strerror}): stop who holds it, or choose another --port"
+            ) from error
 
 
 def _share_metrics(folder: Path) -> None:

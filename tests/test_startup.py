@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -204,6 +205,27 @@ def test_serve_before_init_says_what_to_do(ost):
     assert done.returncode == 1
     assert "ost init" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken(ost):
+    assert ost("init").returncode == 0
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = ost("serve", "--port", str(other.getsockname()[1]))
+    assert done.returncode == 1
+    assert "choose another --port" in done.stderr
+
+
+def test_several_processes_on_postgresql_show_one_set_of_figures(ost, postgres_url, live_server):
+    assert ost("init", database_url=postgres_url).returncode == 0
+    server = live_server(postgres_url, OST_PROCESSES="2")
+    for _ in range(12):
+        with urllib.request.urlopen(server.url + "/sign-in", timeout=20) as answer:
+            answer.read()
+    with urllib.request.urlopen(server.url + "/metrics", timeout=20) as answer:
+        figures = answer.read().decode()
+    assert 'ost_requests_total{endpoint="sign_in.form",method="GET",status="200"} 12.0' in figures
 
 
 def test_init_makes_no_new_keys_for_old_records(ost, tmp_path):
