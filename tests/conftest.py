@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 NO_SHARED_DATA = "The shared recordings are not beside this checkout: put them at ../shared/data to run this test."
 
+# Tests start from the defaults, not from the settings of whoever runs them.
+for name in [name for name in os.environ if name.startswith("OST_")]:
+    del os.environ[name]
+
 # A shared machine is slow at times: speed is measured by `ost bench`, never by a property's deadline.
 settings.register_profile("ost", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("ost"), derandomize=True, print_blob=True)
