@@ -84,4 +84,4 @@ def make_station(
     signature = key.sign("enrol", new.code, body_digest({"public_key": key.public}))
     enrolled = stations.enrol(house, new.code, key.public, signature)
     assert enrolled == new.id, enrolled
-    return Station(house, key.named(new.id), gallery or PrintGallery())
+    return Station(house, key.named(new.id), PrintGallery() if gallery is None else gallery)

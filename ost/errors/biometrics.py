@@ -197,12 +197,6 @@ MESSAGES = {
         N_("Look at the list of enrolled fingers."),
         404,
     ),
-    "gallery_full": Message(
-        N_("No more prints can be held in memory"),
-        N_("The search holds as many as it was set up for."),
-        N_("Tell the administrator. Cards and numbers work as before."),
-        503,
-    ),
     # --- card, number, face -----------------------------------------------------------
     "card_unknown": Message(
         N_("This card is not known"),

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from devices import fingerprints
 from devices.fingerprints.cylinders import Cylinders
 from devices.fingerprints.errors import BadTemplate
-from devices.fingerprints.gallery import Candidate, Gallery
+from devices.fingerprints.gallery import Candidate, Gallery, GalleryFull
 from ost.keys import SealBroken
 from ost.log import log
 from ost.models.patient import fingerprint, person_key
@@ -78,6 +78,8 @@ class PrintGallery:
         self._loaded = threading.Event()
         #: Ids of rows that did not open: moved, altered, or not a template.
         self.broken: set[str] = set()
+        #: Prints that found no room: the process needs a larger `max_templates`.
+        self.left_out = 0
 
     def __len__(self) -> int:
         return len(self._prints)
@@ -163,9 +165,19 @@ class PrintGallery:
                 self.broken.add(row.id)
                 log.error("template_does_not_open", kind=type(error).__name__)
                 continue
-            if template.enough:
-                self._prints.replace(row.patient, row.finger, row.id, template)
+            self._take(row, template)
             self._done += 1
+
+    def _take(self, row: sa.Row, template: Cylinders) -> None:
+        if not template.enough:
+            return
+        try:
+            self._prints.replace(row.patient, row.finger, row.id, template)
+        except GalleryFull:
+            # Whoever is left out has a card and a number; those who are in are found as before.
+            if not self.left_out:
+                log.error("gallery_full", count=len(self))
+            self.left_out += 1
 
     def people(self) -> set[str]:
         """Whoever has a print loaded."""
