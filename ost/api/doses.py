@@ -17,12 +17,14 @@ from ost.services.register import DISPOSITIONS
 
 blueprint = Blueprint("doses", __name__, description="One dose per person, day and slot, network-wide.")
 
+#: More of anything is a slip or an attack; it also fits every database's integers.
+MOST = 10**12
 _ID = ma.validate.Regexp(r"^[A-Za-z0-9_-]{8,64}$")
 
 
 def _amount(about: str, **kw):
     return ma.fields.Integer(
-        strict=True, validate=ma.validate.Range(min=0), metadata={"description": about}, **kw
+        strict=True, validate=ma.validate.Range(0, MOST), metadata={"description": about}, **kw
     )
 
 
@@ -151,7 +153,7 @@ class Voided(Strict):
 
 class ReplacementOrdered(Strict):
     reason = ma.fields.String(required=True, validate=ma.validate.Length(min=1, max=200))
-    dose_ug = ma.fields.Integer(strict=True, load_default=None, allow_none=True)
+    dose_ug = _amount("what to give in its place, at most the order; absent: the order", load_default=None, allow_none=True)
 
 
 class DecisionAsked(Strict):

@@ -81,7 +81,7 @@ class ResidueToDestroy(Strict):
 
 
 class Page(Strict):
-    after = ma.fields.Integer(load_default=0, validate=ma.validate.Range(min=0))
+    after = ma.fields.Integer(load_default=0, validate=ma.validate.Range(0, 10**9))
     limit = ma.fields.Integer(load_default=500, validate=ma.validate.Range(1, 2000))
 
 

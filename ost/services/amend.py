@@ -6,7 +6,7 @@ sight. Only a release, written by two persons or by a prescriber, frees a slot.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -19,6 +19,8 @@ from ost.services.outcome import _ATTEMPT, _OUTCOME, release
 from ost.services.witness import use_witness
 from ost.services.work import Actor, House, Work, new_id
 
+#: A page's clock may run a few seconds ahead of the server's.
+CLOCKS_DIFFER = timedelta(seconds=5)
 OBSERVATIONS = ("vomited", "drowsy", "unsteady", "kept_in_mouth", "left_early", "other")
 
 
@@ -58,6 +60,9 @@ def observe(
         if outcome.outcome == f.NOT_GIVEN:
             raise Refusal("nothing_was_swallowed")
         at = observed_at or work.now
+        # Seen before it was prepared, or tomorrow: minutes after the swallow decide the next dose.
+        if not attempt.promised_at <= at <= work.now + CLOCKS_DIFFER:
+            raise Refusal("given_at_impossible", fields={"observed_at": ["given_at_impossible"]})
         if minutes_after is None:
             minutes_after = max(0, int((at - outcome.given_at).total_seconds() // 60))
         row = work.add(

@@ -13,8 +13,9 @@ from ost.errors import Refusal
 from ost.models import dose
 from ost.rules.facts import DoseFacts, Give
 from ost.services import policy_of
-from ost.services.access import require
+from ost.services.access import may, require
 from ost.services.gather import find_patient, gather
+from ost.services.patient_read import readable
 from ost.services.work import Actor, House
 
 
@@ -45,8 +46,12 @@ def preview(
     intoxication: tuple[str, ...] | None = None,
     coded_reasons: dict[str, str] | None = None,
 ) -> Shown:
-    """What `promise` would answer now, without the nurse's check; writes nothing."""
+    """What `promise` would answer now, without the nurse's check; writes nothing.
+
+    Refusal("patient_unknown") for a person no site of the actor's has to do with.
+    """
     require(house, actor, "dose.read", site_id)
+    readable(house, actor, patient_id, "dose.read")
     now = house.now()
     with house.read() as tx:
         person = find_patient(tx, patient_id)
@@ -76,7 +81,10 @@ def preview(
 
 
 def story(house: House, actor: Actor, dose_id: str) -> dict:
-    """Everything recorded about one dose id: promised or refused, outcome, what came after."""
+    """Everything recorded about one dose id: promised or refused, outcome, what came after.
+
+    For the site that served it, and for the home site, which sees each dose as it happens.
+    """
     with house.read() as tx:
         a = dose.dose_attempt
         attempt = tx.execute(sa.select(a).where(a.c.id == dose_id)).one_or_none()
@@ -96,7 +104,8 @@ def story(house: House, actor: Actor, dose_id: str) -> dict:
                 "reasons": json.loads(refused.reasons),
                 "refused_at": refused.at,
             }
-        require(house, actor, "dose.read", attempt.site)
+        if not may(house, actor, "dose.read", attempt.home_site):
+            require(house, actor, "dose.read", attempt.site)
         return _story(tx, attempt)
 
 

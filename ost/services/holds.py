@@ -54,9 +54,11 @@ def place(
 ) -> str:
     """Returns the hold's id. A blocking hold needs a day to come back; without `call` the site's own number is shown.
 
-    Refusal("input_invalid") names what is missing.
+    Refusal("input_invalid") names what is missing; Refusal("patient_unknown") also for a person the actor's
+    sites have nothing to do with: nobody holds a stranger's dose.
     """
     require(house, actor, "hold.place", site_id)
+    readable(house, actor, patient_id, "hold.place")
     with house.work(actor, site_id, "hold.placed", patient=patient_id) as work:
         if patient_id not in work.lock_patients([patient_id]):
             raise Refusal("patient_unknown")

@@ -17,13 +17,14 @@ from sqlalchemy.exc import IntegrityError
 from ost import canonical
 from ost.errors import Refusal
 from ost.models import dose, site, station
-from ost.rules.facts import Give, Reason, Refuse
+from ost.rules.facts import DoseFacts, Give, Reason, Refuse
 from ost.services import policy_of, register, rows
 from ost.services.access import require
 from ost.services.gather import Gathered, gather
 from ost.services.work import Actor, House, Work, new_id
 
 PATHS = ("finger", "card", "number_face")
+SLOT_TAKEN = ("already_dosed_today", "attempt_unresolved", "slot_used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ def _promise(house: House, work: Work, wanted: DoseRequest) -> Promised | Refuse
                 },
             )
         )
+    reasons = _for_strangers(reasons, seen.facts) if _is_stranger(seen.facts) else reasons
     policy_of.keep_version(house, work, policy)
     if isinstance(verdict, Refuse) or any(r.tier == "stop" for r in reasons) or head is None:
         return _refuse(work, wanted, content, seen, policy, verdict, reasons)
@@ -173,6 +175,18 @@ def _identity_reasons(work: Work, wanted: DoseRequest, seen: Gathered) -> list[R
     if any(r.site != wanted.site for r in named):
         return [Reason("identity_capture_unknown", "stop")]
     return []
+
+
+def _is_stranger(facts: DoseFacts) -> bool:
+    """Neither the person's home, nor a site that their order names."""
+    named = facts.order.sites if facts.order else ()
+    return facts.site != facts.home_site and facts.site not in named
+
+
+def _for_strangers(reasons: list[Reason], facts: DoseFacts) -> list[Reason]:
+    """A stranger's record is shown to nobody: not here, and whether the slot is taken; no more than that."""
+    taken = [Reason(r.code, r.tier) for r in reasons if r.code in SLOT_TAKEN]
+    return [Reason("site_not_allowed", "stop", {"site": facts.site}), *taken]
 
 
 def _write(

@@ -19,7 +19,7 @@ from ost.models import dose, staff
 from ost.models.site import site as sites
 from ost.rules import access
 from ost.services import credentials, sessions
-from ost.services.access import county_of
+from ost.services.access import county_of, require
 from ost.services.sessions import token_id
 from ost.services.sign_in import plain_name
 from ost.services.throttle import Subject, count_try, forgive
@@ -47,6 +47,7 @@ def witness_dose(house: House, actor: Actor, dose_id: str, username: str, pin: s
         site = tx.execute(sa.select(d.c.site).where(d.c.id == dose_id)).scalar()
     if site is None:
         raise Refusal("dose_unknown")
+    require(house, actor, "dose.give", site)
     return witness(house, actor, dose_id, site, username, pin)
 
 
