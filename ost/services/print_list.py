@@ -65,11 +65,11 @@ def paper(house: House, actor: Actor, site_id: str) -> Paper:
                 .order_by(_B.c.opened_at)
             )
         }
-        names = {person: name for person, _number, name in names(house, tx, site_id, queue.day)}
+        said = {person: name for person, _number, name in names(house, tx, site_id, queue.day)}
     rows = tuple(
         PaperRow(
             number=row.due.number,
-            name=names.get(row.due.patient, ""),
+            name=said.get(row.due.patient, ""),
             medicine=row.due.medicine,
             dose_ug=row.due.dose_ug,
             volume_ul=_volume(row.due.dose_ug, bottles.get(row.due.medicine)),
