@@ -1,4 +1,4 @@
-"""Which language a page is in: what was just chosen, the account's own, then the browser's."""
+"""Which language a page is in: the account's own, what was chosen in this browser, then what the browser asks for."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def language() -> str:
 
 
 def _choose() -> str:
+    found = session_or_none()
+    if found and found.language in LANGUAGES:
+        return found.language  # choosing another one changes the account's
     chosen = request.cookies.get(COOKIE)
     if chosen in LANGUAGES:
         return chosen
-    found = session_or_none()
-    if found and found.language in LANGUAGES:
-        return found.language
     for wanted, _quality in request.accept_languages:
         match = _nearest(wanted)
         if match:

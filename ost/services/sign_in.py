@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from ost import policies
 from ost.models import staff, station
 from ost.services import credentials, sessions
-from ost.services.throttle import Subject, count_try, forgive
+from ost.services.throttle import Subject, count_try, count_wrong, forgive
 from ost.services.work import Actor, House
 
 #: Who acts while nobody is known yet.
@@ -55,11 +55,12 @@ def sign_in(
     """A session of `kind` ("page" | "api"), or why not."""
     name = plain_name(username)
     enrolled = enrolled_station(house, place.station)
-    subjects = subjects_of(house, name, place, enrolled)
+    account, device = subjects = subjects_of(house, name, place, enrolled)
     policy = policies.policy(house.policy_name)
     key = "sign_in_lock_minutes_station" if enrolled else "sign_in_lock_minutes"
+    lock = timedelta(minutes=policy.int(key))
     with house.db.begin() as tx:
-        counted = count_try(tx, subjects, house.now(), policy, timedelta(minutes=policy.int(key)))
+        counted = count_try(tx, [account], house.now(), policy, lock, also=[device])
     if counted.wait_s:
         return NotSignedIn(WAIT, counted.wait_s)
 
@@ -75,7 +76,7 @@ def sign_in(
         signed = _let_in(house, known, step, place, enrolled, kind, subjects)
         if signed is not None:
             return signed
-    return _keep_out(house, known.id if known else None, place, enrolled, counted.locked_now)
+    return _keep_out(house, known.id if known else None, place, enrolled, counted.locked_now, device, lock)
 
 
 def _let_in(house, known, step, place, enrolled, kind, subjects) -> SignedIn | None:
@@ -101,9 +102,11 @@ def _let_in(house, known, step, place, enrolled, kind, subjects) -> SignedIn | N
         return SignedIn(token, expires, known.id, known.username, known.display_name, known.language)
 
 
-def _keep_out(house, account, place, enrolled, locked_now) -> NotSignedIn:
+def _keep_out(house, account, place, enrolled, locked_now, device, lock) -> NotSignedIn:
     where = enrolled and enrolled.site
     with house.work(NOBODY, where, "sign_in.failed") as work:
+        policy = policies.policy(house.policy_name)
+        locked_now = count_wrong(work.tx, [device], work.now, policy, lock) or locked_now
         sessions.keep_event(work, account, "wrong", place.device, where)
         if locked_now:
             sessions.keep_event(work, account, "locked", place.device, where)
@@ -114,8 +117,8 @@ def plain_name(username: str) -> str:
     return username.strip().casefold()[:60]
 
 
-def subjects_of(house: House, name: str, place: Place, enrolled) -> tuple[Subject, ...]:
-    """What a try is counted for.
+def subjects_of(house: House, name: str, place: Place, enrolled) -> tuple[Subject, Subject]:
+    """What a try is counted for: the account, the device.
 
     At an enrolled station an account has a count of its own: whoever locks a
     nurse's account from elsewhere does not lock them out of their counter.

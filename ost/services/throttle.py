@@ -1,7 +1,8 @@
 """Wrong tries slow down, then lock: counted in the database, per account and per device.
 
-A try is counted before it is checked, in a transaction of its own, so that a
-hundred tries at once are a hundred tries; success takes the count away again.
+An account's try is counted before it is checked, in a transaction of its own,
+so that a hundred tries at once are a hundred tries; a device's only when it
+was wrong. Success takes the count away again.
 Names that do not exist are counted like those that do. A store that is down
 lets nobody in.
 """
@@ -49,26 +50,58 @@ class Counted:
 
 
 def count_try(
-    tx: sa.Connection, subjects: Iterable[Subject], now: datetime, policy: Policy, lock: timedelta
+    tx: sa.Connection,
+    subjects: Iterable[Subject],
+    now: datetime,
+    policy: Policy,
+    lock: timedelta,
+    *,
+    also: Iterable[Subject] = (),
 ) -> Counted:
-    """Count one try for every subject, unless one of them has to wait."""
-    f = staff.sign_in_failure
-    subjects = sorted(subjects, key=lambda s: (s.kind, s.name))
+    """Count one try for every subject, unless one of them, or of `also`, has to wait."""
+    subjects, also = _ordered(subjects), _ordered(also)
     rows = [lock_row(tx, subject, now) for subject in subjects]
-    wait = max((_left(row.locked_until, now) for row in rows), default=0)
-    if wait:
-        return Counted(wait_s=wait)
-    locked = False
-    for row in rows:
-        count, until = _next(row, now, policy, lock)
-        locked = locked or (until is not None and count >= policy.int("sign_in_lock_after"))
-        tx.execute(
-            sa.update(f)
-            .where(f.c.subject_kind == row.subject_kind, f.c.subject == row.subject)
-            .values(count=count, last_at=now, locked_until=until)
+    f = staff.sign_in_failure
+    waits = [_left(row.locked_until, now) for row in rows]
+    for subject in also:
+        query = sa.select(f.c.locked_until).where(
+            f.c.subject_kind == subject.kind, f.c.subject == subject.name
         )
+        waits.append(_left(tx.execute(query).scalar(), now))
+    if any(waits):
+        return Counted(wait_s=max(waits))
+    locked = [_count(tx, row, now, policy, lock) for row in rows]
     _forget_old(tx, now, policy)
-    return Counted(locked_now=locked)
+    return Counted(locked_now=any(locked))
+
+
+def count_wrong(
+    tx: sa.Connection, subjects: Iterable[Subject], now: datetime, policy: Policy, lock: timedelta
+) -> bool:
+    """Count a try that was wrong, after the fact; whether that locks.
+
+    For what many people share: a whole ward behind one network address signs
+    in at once, and tries that are right must not slow each other down.
+    """
+    rows = [lock_row(tx, subject, now) for subject in _ordered(subjects)]
+    locked = [_count(tx, row, now, policy, lock) for row in rows]  # all of them, also after the first
+    return any(locked)
+
+
+def _ordered(subjects: Iterable[Subject]) -> list[Subject]:
+    """Rows are locked in one order everywhere."""
+    return sorted(subjects, key=lambda s: (s.kind, s.name))
+
+
+def _count(tx: sa.Connection, row, now: datetime, policy: Policy, lock: timedelta) -> bool:
+    f = staff.sign_in_failure
+    count, until = _next(row, now, policy, lock)
+    tx.execute(
+        sa.update(f)
+        .where(f.c.subject_kind == row.subject_kind, f.c.subject == row.subject)
+        .values(count=count, last_at=now, locked_until=until)
+    )
+    return until is not None and count >= policy.int("sign_in_lock_after")
 
 
 def lock_row(tx: sa.Connection, subject: Subject, now: datetime):

@@ -64,7 +64,10 @@ def start():
     """Leads each role to its page."""
     here = session()
     if here.site is None:
-        return redirect(url_for("sign_in.choose"))
+        at = places.working_sites(house(), here)
+        if len(at) != 1 or holds("counter.use"):
+            return redirect(url_for("sign_in.choose"))
+        places.choose(house(), here, at[0].id, None)  # nothing to choose: one site and no counter
     for url, _label in menu_places():
         return redirect(url)
     return render_template("sign_in/nothing.html")

@@ -152,6 +152,30 @@ def test_one_device_that_tries_many_names_is_locked(house, lin, clock):
     assert isinstance(enter(house, lin, place=Place("another")), SignedIn)
 
 
+def test_a_ward_behind_one_address_signs_in_at_once(house, lin):
+    ward = [lin, *(make_person(house, "nurse", username=f"nurse{n}") for n in range(7))]
+    answers = []
+    barrier = threading.Barrier(len(ward))
+
+    def one(person):
+        barrier.wait()
+        answers.append(enter(house, person))
+
+    threads = [threading.Thread(target=one, args=(person,)) for person in ward]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert [type(a).__name__ for a in answers] == ["SignedIn"] * len(ward)
+
+
+def test_guesses_at_once_are_all_counted(house, lin):
+    policy, answers = policies.policy("tw"), []
+    threads = [threading.Thread(target=lambda: answers.append(wrong(house).code)) for _ in range(12)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert answers.count("sign_in_wrong") == policy.int("sign_in_free_tries")
+    assert answers.count("sign_in_wait") == 12 - policy.int("sign_in_free_tries")
+
+
 def test_a_name_that_does_not_exist_is_counted_and_locked_like_one_that_does(house, lin, clock):
     def story(name, device):
         said = []

@@ -250,6 +250,14 @@ def test_a_pharmacist_has_no_counter_to_choose(app, lin, pages):
     assert browser.post("/workplace", {"site": "HUA1"}).status_code == 302
 
 
+def test_who_has_one_site_and_no_counter_is_not_asked(app, lin, pages):
+    pharmacist = make.make_account(house_of(app), "pharmacist")
+    answer = pages(pharmacist).get("/")
+    assert "/workplace" not in answer.headers.get("Location", "")
+    with house_of(app).read() as tx:
+        assert tx.execute(sa.select(staff.web_session.c.site)).scalar() == "HUA1"
+
+
 def test_a_counters_browser_is_remembered_and_locks_briefly(app, lin, pages, clock):
     house = house_of(app)
     with house.db.begin() as tx:
