@@ -304,3 +304,10 @@ def test_every_setting_is_in_the_readme_and_every_one_there_exists():
     documented = set(re.findall(pattern, readme()))
     assert exist - documented == set(), "settings that README.md does not explain"
     assert documented - exist == set(), "settings of README.md that do not exist"
+
+
+def test_every_make_target_that_is_named_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    texts = [readme(), *(path.read_text(encoding="utf-8") for path in [*FILES.values(), *tracked("docs/*.md")])]
+    named = {name for text in texts for name in re.findall(r"`make ([a-z]+)", text)}
+    assert {"run", "test"} <= named <= targets
