@@ -68,8 +68,10 @@ def start():
         if len(at) != 1 or holds("counter.use"):
             return redirect(url_for("sign_in.choose"))
         places.choose(house(), here, at[0].id, None)  # nothing to choose: one site and no counter
+    choose_page = url_for("sign_in.choose")
     for url, _label in menu_places():
-        return redirect(url)
+        if url != choose_page:  # who chose to work without a counter is not asked again
+            return redirect(url)
     return render_template("sign_in/nothing.html")
 
 

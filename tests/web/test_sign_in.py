@@ -229,6 +229,25 @@ def test_choosing_a_counter(app, lin, pages):
     assert (session.site, session.counter) == ("HUA1", "HUA1-1")
 
 
+def test_a_nurse_may_work_without_a_counter(app, lin, pages):
+    browser = pages(lin.actor)
+    browser.post("/workplace", {"site": "HUA1", "counter": ""})
+    answer = browser.get("/")
+    assert answer.headers.get("Location") != "/workplace"
+
+
+def test_the_start_page_leads_each_role_to_a_page_that_opens(app, lin, pages):
+    for role in ("nurse", "prescriber", "pharmacist", "case_manager", "registrar", "admin", "auditor"):
+        browser = pages(make.make_account(house_of(app), role), site="HUA1")
+        if role == "nurse":
+            browser.post("/workplace", {"site": "HUA1", "counter": "HUA1-1"})
+        answer = browser.get("/")
+        if answer.status_code == 302:
+            answer = browser.get(answer.headers["Location"])
+        assert answer.status_code == 200, (role, answer.headers.get("Location"))
+        assert 'aria-current="page"' in text(answer) or role in ("nurse", "auditor"), role
+
+
 def test_nobody_works_where_they_have_no_role(app, lin, pages):
     house = house_of(app)
     make.make_site(house, "TPE1", "TPE")
