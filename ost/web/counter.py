@@ -16,7 +16,7 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from flask import session as browser
 from flask_babel import gettext as _
 
-from ost import policies
+from ost import clock, policies
 from ost.answers import say
 from ost.errors import Refusal
 from ost.http import actor, allow, house, is_fragment, quiet, session
@@ -230,7 +230,7 @@ def check(counter_id: str):
     pulse = here(counter_id)
     mine = desk()
     sign = request.form.get("sign", "")
-    known = policies.policy(pulse.policy).list("intoxication_signs")
+    known = policies.policy(pulse.policy).list("intoxication_signs", clock.dosing_day(pulse.now, pulse.tz))
     mine.about, mine.refused = build.about(pulse), []
     mine.signs = [sign] if sign in known else []
     keep(mine)
@@ -245,7 +245,7 @@ def check(counter_id: str):
     return answer(counter_id)
 
 
-@blueprint.post("/counter/<counter_id>/promise")
+@blueprint.post("/counter/<counter_id>/promise", endpoint="promise")
 @allow("dose.give")
 def promised(counter_id: str):
     """Prepare. The dose's id came with the page: the same click twice is one dose."""

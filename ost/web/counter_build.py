@@ -31,7 +31,7 @@ from ost.web.formats import mg
 
 SHOWN_ROWS = 60  # of a group; further people are found by their number
 STATES = {queues.UNKNOWN: "not_known"}
-GROUPS = ("here", "expected", "not_known", "done", "missed", "held")
+GROUPS = ("here", "expected", "done", "missed", "held", "not_known")
 UNDO_FOR = timedelta(seconds=10)
 FALLBACK = "reasons_for_identity_fallback"
 _MISMATCH = ("another_persons_finger", "another_persons_card")
@@ -103,6 +103,8 @@ def _queue(pulse: counter_page.Pulse, seen: queues.Queue, alike: dict[str, str])
     rows: dict[str, list[cv.QueueRow]] = {name: [] for name in GROUPS}
     for row in seen.rows:
         name = STATES.get(row.state, row.state)
+        if row.dose_id and row.dose_id == pulse.dose:
+            name = "here"  # being given right now, at this counter
         rows[name].append(
             cv.QueueRow(
                 patient_id=row.due.patient,

@@ -83,7 +83,7 @@ def _form(pulse, held: counter_page.InHand, kind: str, *, resolve: bool = False)
     )
 
 
-@blueprint.post("/counter/<counter_id>/outcome")
+@blueprint.post("/counter/<counter_id>/outcome", endpoint="outcome")
 @allow("dose.give")
 def ended(counter_id: str):
     """The swallow, or another outcome from its dialog. The same again gets the same answer."""
@@ -326,9 +326,9 @@ def hold_form(counter_id: str, patient_id: str):
 
 
 def _hold(pulse, patient_id: str, values=None, errors=None) -> cv.HoldForm:
-    policy = policies.policy(pulse.policy)
+    policy, today = policies.policy(pulse.policy), clock.dosing_day(pulse.now, pulse.tz)
     found = counter_page.faces(house(), [patient_id])
-    codes = [(kind, c) for kind in hold_service.KINDS for c in policy.list(f"hold_reasons_{kind}")]
+    codes = [(kind, c) for kind in hold_service.KINDS for c in policy.list(f"hold_reasons_{kind}", today)]
     return cv.HoldForm(
         patient_id=patient_id,
         number=found[0][1] if found else "",

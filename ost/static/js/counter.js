@@ -19,7 +19,7 @@
       }).format(now());
     }
     page.querySelectorAll("[data-seconds]").forEach((el) => {
-      el.textContent = Math.max(0, Math.ceil((Number(el.dataset.seconds) - now()) / 1000)) + "\u00a0s";
+      el.textContent = Math.max(0, Math.floor((Number(el.dataset.seconds) - now()) / 1000)) + "\u00a0s";
     });
     page.querySelectorAll("progress[data-until]").forEach((el) => {
       el.value = Math.max(0, (Number(el.dataset.until) - now()) / 1000);
@@ -43,17 +43,18 @@
     for (const box of form.querySelectorAll(".tier--reason .chips")) {
       if (!box.querySelector("input:checked")) return box.querySelector("input");
     }
-    return null;
+    return document.getElementById("bottle-seen");
   };
 
   const gate = () => {
     const button = page.querySelector("[data-needs-check]");
-    if (!button || button.hasAttribute("data-shut")) return;
+    if (!button) return;
     const missing = firstMissing();
     button.setAttribute("aria-disabled", String(Boolean(missing)));
     const hint = document.getElementById("hint");
     if (hint) {
-      const text = missing ? (missing.id === "no-signs" ? button.dataset.firstCheck : button.dataset.firstReason) : "";
+      const first = { "no-signs": button.dataset.firstCheck, "bottle-seen": button.dataset.firstBottle };
+      const text = missing ? first[missing.id] || button.dataset.firstReason : "";
       if (hint.textContent !== text) hint.textContent = text;
     }
   };
@@ -75,7 +76,13 @@
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (isPoll(event.detail.elt)) {
+      // While a step is on its way the page asks nothing: it would be answered from before that step.
+      if (flying) return event.preventDefault();
       event.detail.xhr.ostActions = actions;
+      return;
+    }
+    if (event.detail.elt.hasAttribute("data-beside")) {
+      event.detail.elt.closest("dialog")?.close(); // the practice reader: it changes nothing by itself
       return;
     }
     if (flying) return event.preventDefault(); // a second click while the first is on its way
@@ -84,10 +91,9 @@
     event.detail.elt.setAttribute("aria-busy", "true");
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (isPoll(event.detail.elt)) return;
+    if (isPoll(event.detail.elt) || event.detail.elt.hasAttribute("data-beside")) return;
     flying = 0;
     event.detail.elt.removeAttribute("aria-busy");
-    if (event.detail.elt.hasAttribute("data-closes-dialog")) event.detail.elt.closest("dialog")?.close();
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const asked = event.detail.xhr.ostActions;
@@ -104,7 +110,13 @@
   document.addEventListener("htmx:afterOnLoad", reached);
   document.addEventListener("htmx:sendError", lost);
   document.addEventListener("htmx:timeout", lost);
-  document.addEventListener("htmx:responseError", lost);
+  document.addEventListener("htmx:responseError", (event) => {
+    if (isPoll(event.detail.elt)) return lost();
+    reached();
+    // The server's own words (a piece of a page, made by our templates), where the other words stand.
+    if (event.detail.xhr.responseText.length < 5000) toasts().innerHTML = event.detail.xhr.responseText;
+    hush();
+  });
 
   // The second half of a double click must not press what has just taken the button's place.
   document.addEventListener("click", (event) => {
@@ -116,12 +128,14 @@
 
   // What was said stays long enough to be read.
   let spoken = 0;
-  document.addEventListener("htmx:afterSettle", () => {
-    const toasts = document.getElementById("toasts");
-    if (!toasts || !toasts.firstElementChild) return;
+  const toasts = () => document.getElementById("toasts");
+  const hush = () => {
+    if (!toasts().firstElementChild) return;
     clearTimeout(spoken);
-    spoken = setTimeout(() => toasts.replaceChildren(), 8000);
-  });
+    spoken = setTimeout(() => toasts().replaceChildren(), 8000);
+  };
+  document.addEventListener("htmx:afterSettle", hush);
+  hush();
 
   // --- what a refresh must not lose: taps, an open dialog, the focus, a half-made signature ---------
 
