@@ -15,7 +15,15 @@ from ost.services.outcome import Ending, end
 from ost.services.print_list import paper
 from ost.services.queue import queue
 from ost.services.work import new_id
-from tests.make import give, make_account, make_bottle, make_clinic, make_patient, make_prescription, make_site
+from tests.make import (
+    give,
+    make_account,
+    make_bottle,
+    make_clinic,
+    make_patient,
+    make_prescription,
+    make_site,
+)
 
 
 @pytest.fixture
