@@ -1,7 +1,7 @@
 # make run      set up what is missing, then serve the demo on http://127.0.0.1:5000
 # make codes    who can sign in to the demo, with the codes of this moment
 # make test     set up what is missing, then run every check
-# make lint · make bench · make install · make lock · make words · make codes
+# make lint · make bench · make install · make lock · make words
 #
 # Each step leaves a stamp beside what it made (.venv, node_modules), so that only what changed is done again.
 
@@ -34,14 +34,6 @@ endef
 
 run: install
 	@OST_MODE=demo $(BIN)/ost demo run
-
-# Who can sign in to the demo, and everybody's code as it is now.
-codes:
-	@OST_MODE=demo $(BIN)/ost demo codes
-
-# Who can sign in to the demo, and everybody's code as it is now.
-codes: install
-	@OST_MODE=demo $(BIN)/ost demo codes
 
 install: .venv/.installed assets
 
