@@ -15,8 +15,8 @@ TZ = "Asia/Taipei"
 LIQUID_10, LIQUID_5 = "methadone-10", "methadone-5"
 #: (id, strength in ug/mL, names)
 PRODUCTS = (
-    (LIQUID_10, 10_000, "美沙冬口服液 10 mg/mL", "美沙酮口服液 10 mg/mL", "Methadone oral solution 10 mg/mL"),
-    (LIQUID_5, 5_000, "美沙冬口服液 5 mg/mL", "美沙酮口服液 5 mg/mL", "Methadone oral solution 5 mg/mL"),
+    (LIQUID_10, 10_000, "美沙冬口服液", "美沙酮口服液", "Methadone oral solution"),
+    (LIQUID_5, 5_000, "美沙冬口服液", "美沙酮口服液", "Methadone oral solution"),
 )
 
 

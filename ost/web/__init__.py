@@ -19,6 +19,7 @@ BLUEPRINTS = (
     "admin",
     "counter",
     "demo_reader",
+    "demo_progress",
 )
 
 
