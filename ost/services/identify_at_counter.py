@@ -23,7 +23,15 @@ from ost.services.access import require
 from ost.services.arrive import arrive
 from ost.services.known_here import known_here
 from ost.services.stranger import answer_about
-from ost.services.touched import ARRIVAL, CONFIRMED, HAND_OVER, SHOWN, STOPPED, UNKNOWN_PERSON
+from ost.services.touched import (
+    ARRIVAL,
+    CONFIRMED,
+    HAND_OVER,
+    SHOWN,
+    STOPPED,
+    UNKNOWN_PERSON,
+    owner_of_open_dose,
+)
 from ost.services.work import Actor, House, Work, new_id
 
 CARD, NUMBER_FACE = "card", "number_face"
@@ -90,14 +98,14 @@ def close_card(house: House, actor: Actor, counter_id: str) -> None:
     c = sites.counter
     with house.work(actor, where.site, "counter.card_closed") as work:
         now = work.tx.execute(sa.select(c).where(c.c.id == counter_id).with_for_update()).one()
-        if now.dose is not None:
+        if owner_of_open_dose(work.tx, now.dose) is not None:
             raise Refusal("counter_holds_other_dose")
         if now.patient is None and now.notice is None:
             return
         work.tx.execute(
             sa.update(c)
             .where(c.c.id == counter_id)
-            .values(patient=None, shown_at=None, notice=None, version=c.c.version + 1)
+            .values(patient=None, dose=None, shown_at=None, notice=None, version=c.c.version + 1)
         )
         work.payload = {"counter": counter_id}
 
@@ -124,10 +132,11 @@ def _present(
     with house.work(actor, where.site, "identity.shown") as work:
         work.lock_patients([person])
         now = work.tx.execute(sa.select(c).where(c.c.id == counter_id).with_for_update()).one()
-        purpose = HAND_OVER if now.dose is not None else ARRIVAL
+        owner = owner_of_open_dose(work.tx, now.dose)
+        purpose = HAND_OVER if owner is not None else ARRIVAL
         reason = _checked(policy, path, purpose, reason, now, person)
         if purpose == HAND_OVER:
-            shown = _at_hand_over(work, now, person, path, reason)
+            shown = _at_hand_over(work, now, owner, person, path, reason)
         else:
             shown = _at_arrival(work, where, now, person, path, reason)
         work.patient = shown.patient
@@ -162,10 +171,7 @@ def _no_reason():
     raise Refusal("identity_reason_needed", fields={"reason": ["identity_reason_needed"]})
 
 
-def _at_hand_over(work: Work, counter, person: str, path: str, reason: str | None) -> Shown:
-    owner = work.tx.execute(
-        sa.select(dose_attempt.c.patient).where(dose_attempt.c.id == counter.dose)
-    ).scalar_one()
+def _at_hand_over(work: Work, counter, owner: str, person: str, path: str, reason: str | None) -> Shown:
     if owner != person:
         _say(work, counter, {"code": "another_persons_card", "at": work.now, "patient": None})
         return Shown(STOPPED, "another_persons_card")
@@ -179,11 +185,11 @@ def _at_arrival(work: Work, where, counter, person: str, path: str, reason: str 
     if person not in known_here(work.tx, where.site, day):
         dosed = answer_about(work, person, f"counter.{path}")
         notice = {"code": "known_elsewhere", "at": work.now, "dosed_today": dosed}
-        _say(work, counter, notice, patient=None, shown_at=None)
+        _say(work, counter, notice, patient=None, dose=None, shown_at=None)
         return Shown(UNKNOWN_PERSON, "known_elsewhere", dosed_today=dosed)
     kept = _evidence(work, counter, person, ARRIVAL, path, reason, None)
     number = arrive(work, where.site, day, person)
-    _say(work, counter, None, patient=person, shown_at=work.now)
+    _say(work, counter, None, patient=person, dose=None, shown_at=work.now)
     return Shown(SHOWN, patient=person, evidence=kept, arrival_number=number)
 
 

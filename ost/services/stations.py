@@ -118,7 +118,10 @@ def enrol(house: House, code: str, public_key: str, signature: str) -> str | Tur
             )
             .values(public_key=public_key, enrolled_at=work.now, enrol_code_hash=None, enrol_expires_at=None)
         ).rowcount
-        work.payload = {"station": row.id, "enrolled": bool(taken)}
+        work.payload = {"station": row.id}
+        if not taken:
+            work.kind = "station.turned_away"
+            work.payload["code"] = "enrol_code_wrong"
     return row.id if taken else TurnedAway("enrol_code_wrong")
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from devices.fingerprints.cylinders import Cylinders
 from devices.interface import Touch
 from ost import canonical, clock
 from ost.log import log
 from ost.models import site as sites
-from ost.models.dose import dose_attempt
+from ost.models.dose import dose_attempt, dose_outcome
 from ost.models.station import capture, identity_evidence
 from ost.services import recognise
 from ost.services.arrive import arrive
@@ -75,7 +76,7 @@ def keep(
     for last in (False,) * (_TRIES - 1) + (True,):
         with house.read() as tx:
             counter = tx.execute(_COUNTER, {"station": entered.id}).one_or_none()
-            owner = _owner(tx, counter)
+            owner = owner_of_open_dose(tx, counter.dose) if counter is not None else None
         finding = _find(house, gallery, entered, touch, print_, problem, counter, owner)
         try:
             return _write(house, entered, digest, touch, finding, counter, cylinders)
@@ -88,13 +89,16 @@ def keep(
 _COUNTER = sa.select(sites.counter).where(sites.counter.c.station == sa.bindparam("station")).limit(1)
 
 
-def _owner(tx, counter) -> str | None:
-    """Whose dose the counter is locked to."""
-    if counter is None or counter.dose is None:
-        return None
-    return tx.execute(
-        sa.select(dose_attempt.c.patient).where(dose_attempt.c.id == counter.dose)
-    ).scalar_one_or_none()
+_OWNER = (
+    sa.select(dose_attempt.c.patient)
+    .join(dose_outcome, dose_outcome.c.attempt == dose_attempt.c.id, isouter=True)
+    .where(dose_attempt.c.id == sa.bindparam("dose"), dose_outcome.c.attempt.is_(None))
+)
+
+
+def owner_of_open_dose(tx: Connection, dose: str | None) -> str | None:
+    """Whose dose holds a counter; None when there is none, or it has its outcome."""
+    return None if dose is None else tx.execute(_OWNER, {"dose": dose}).scalar_one_or_none()
 
 
 def _find(house, gallery, entered, touch, print_, problem, counter, owner) -> _Finding:
@@ -213,8 +217,8 @@ def _tell_counter(work: Work, counter_id: str, f: _Finding, notice: dict | None)
     c = sites.counter
     values = {"notice": canonical.text(notice) if notice else None, "version": c.c.version + 1}
     if f.result == SHOWN:
-        values |= {"patient": f.person, "shown_at": work.now}
+        values |= {"patient": f.person, "dose": None, "shown_at": work.now}
     elif f.result in (CHOOSE, UNKNOWN_PERSON):
         # The person before has left the reader to somebody else: their card does not stay open.
-        values |= {"patient": None, "shown_at": None}
+        values |= {"patient": None, "dose": None, "shown_at": None}
     work.tx.execute(sa.update(c).where(c.c.id == counter_id).values(**values))

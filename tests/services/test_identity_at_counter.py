@@ -389,3 +389,18 @@ def test_two_counters_give_two_numbers(house, clinic, people):
         thread.join()
     assert failed == []
     assert sorted(a.number for a in rows(house, sites.arrival)) == list(range(1, 9))
+
+
+@pytest.mark.parametrize("way", ["touch", "card"])
+def test_a_dose_with_an_outcome_holds_no_counter(house, clinic, people, station, poured, card, way):
+    """Should a counter still name a dose that has its outcome: the next person is served."""
+    end(house, clinic.nurse, Ending(poured, "swallowed"))
+    with house.db.begin() as tx:
+        tx.execute(sa.update(sites.counter).values(dose=poured, patient=clinic.patient))
+    if way == "touch":
+        assert station.touch(NEIGHBOUR).result == "shown"
+        assert counter(house).patient == people["neighbour"]
+    else:
+        assert at_counter.by_card(house, clinic.nurse, clinic.counter, card).result == "shown"
+        assert counter(house).patient == clinic.patient
+    assert counter(house).dose is None
