@@ -11,6 +11,7 @@ from ost.answers import error_body
 from ost.api.doses import ReasonShown
 from ost.api.fields import choice, day, optional_text, text, thousandths, whole
 from ost.api.schemas import Strict
+from ost.errors import Refusal
 from ost.http import actor, allow, house
 from ost.rules.facts import PHASES
 from ost.services import holds, order_draft, prescription_read, prescriptions, signoffs
@@ -119,10 +120,13 @@ def post_prescription(given):
     given["starts_on"] = given["starts_on"] or order_draft.today_of(house(), given["patient_id"])
     given |= {"days": tuple(given["days"]), "sites": tuple(given["sites"])}
     draft = order_draft.Draft(**given)
-    if replaces is None:
-        done = prescriptions.write(house(), actor(), draft, signed=signed)
-    else:
-        done = prescriptions.change(house(), actor(), replaces, draft, signed=signed)
+    try:
+        if replaces is None:
+            done = prescriptions.write(house(), actor(), draft, signed=signed)
+        else:
+            done = prescriptions.change(house(), actor(), replaces, draft, signed=signed)
+    except Refusal as refusal:
+        raise _by_our_names(refusal, "dose_mg" if ug is None else "dose_ug") from None
     reasons = [wording.reason(r) for r in done.reasons]
     if isinstance(done, prescriptions.NotWritten):
         stops = sum(r["tier"] == "stop" for r in reasons)
@@ -141,6 +145,13 @@ def post_prescription(given):
         "episode_started_on": line.episode_started_on,
         "reasons": reasons,
     }
+
+
+def _by_our_names(refusal: Refusal, dose: str) -> Refusal:
+    """What is wrong with a field, under the name it was sent by: the service knows amounts, not their units in JSON."""
+    names = {"dose": dose, "elsewhere_dose": "elsewhere_dose_ug"}
+    fields = {names.get(name, name): codes for name, codes in refusal.fields.items()}
+    return Refusal(refusal.code, fields=fields, **refusal.data)
 
 
 @blueprint.get("/patients/<patient_id>/prescriptions")

@@ -99,6 +99,12 @@ _ORDERS = {
         N_("It was changed or stopped, perhaps a moment ago by a colleague."),
         N_("Reload the page to see what holds now."),
     ),
+    "elsewhere_too_old": Message(
+        N_("This dose is too long ago to go on from"),
+        N_("After so many days without treatment it no longer says what the body is used to."),
+        N_("Leave the dose elsewhere out, and write an induction."),
+        422,
+    ),
     "order_starts_in_past": Message(
         N_("A prescription begins today or later"),
         N_("What was given before today was given under another order, or none."),

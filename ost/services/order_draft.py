@@ -82,7 +82,7 @@ def checked(house, work: Work, person, draft: Draft, replaces: str | None) -> tu
         fields["starts_on"] = ["date_impossible"]
     if draft.ends_on is not None and draft.ends_on < draft.starts_on:
         fields["ends_on"] = ["order_ends_before_start"]
-    _check_elsewhere(draft, today, fields)
+    _check_elsewhere(draft, today, gap_days(work, person.home_site, draft.starts_on), fields)
     if draft.shortest_gap_h is not None and not 1 <= draft.shortest_gap_h <= 24 * 40:
         fields["shortest_gap_h"] = ["not_a_choice"]
     if not _medicine_known(work, draft):
@@ -109,18 +109,26 @@ def checked(house, work: Work, person, draft: Draft, replaces: str | None) -> tu
     return replace(draft, sites=named, days=tuple(sorted(set(draft.days)))), rows
 
 
-def _check_elsewhere(draft: Draft, today: date, fields: dict[str, list[str]]) -> None:
-    """A dose elsewhere is a day, an amount and who says so, or nothing at all."""
+def gap_days(work: Work, site_id: str, on: date) -> int:
+    """Days without treatment after which an episode is over, by the site's policy."""
+    name = work.tx.execute(sa.select(sites.site.c.policy).where(sites.site.c.id == site_id)).scalar_one()
+    return policies.policy(name).int("episode_gap_days", on)
+
+
+def _check_elsewhere(draft: Draft, today: date, oldest_days: int, fields: dict[str, list[str]]) -> None:
+    """A dose elsewhere is a day, an amount and who says so, or nothing at all; and not so old that it says nothing."""
     given = {
         "elsewhere_on": draft.elsewhere_on,
         "elsewhere_dose": draft.elsewhere_dose_ug,
         "elsewhere_source": (draft.elsewhere_source or "").strip(),
     }
-    if not any(given.values()):
+    if not any(given.values()) and draft.elsewhere_dose_ug is None:
         return
     fields |= {name: ["field_needed"] for name, value in given.items() if not value}
     if draft.elsewhere_on is not None and draft.elsewhere_on > today:
         fields["elsewhere_on"] = ["date_impossible"]
+    elif draft.elsewhere_on is not None and (draft.starts_on - draft.elsewhere_on).days > oldest_days:
+        fields["elsewhere_on"] = ["elsewhere_too_old"]
 
 
 def _check_slot(draft: Draft, rows, replaces: str | None, tz: str) -> None:
@@ -154,8 +162,8 @@ def asked(house, work: Work, person, draft: Draft, rows, signed: tuple[str, ...]
         last_swallow_on=max((d for d in (seen.facts.last_swallow_on, draft.elsewhere_on) if d), default=None),
         episode_gap_days=policy.int("episode_gap_days", draft.starts_on),
     )
-    gap_days = policy.int("episode_gap_days", draft.starts_on)
-    recent = draft.elsewhere_on is not None and (draft.starts_on - draft.elsewhere_on).days <= gap_days
+    gap = policy.int("episode_gap_days", draft.starts_on)
+    recent = draft.elsewhere_on is not None and (draft.starts_on - draft.elsewhere_on).days <= gap
     if line.previous_dose_ug is None and draft.elsewhere_dose_ug and recent:
         # A transfer goes on from the dose documented elsewhere; a higher one is an increase.
         risen = draft.starts_on if draft.dose_ug > draft.elsewhere_dose_ug else None

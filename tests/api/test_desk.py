@@ -114,7 +114,7 @@ def test_a_photograph_comes_back_as_pixels(desk):
         ({"dose_mg": ".5"}, "dose_mg"),
         ({"dose_mg": 20}, "dose_mg"),
         ({"dose_mg": "20", "dose_ug": 20000}, "dose_mg"),
-        ({"dose_mg": "0"}, "dose"),
+        ({"dose_mg": "0"}, "dose_mg"),
         ({"medicine": "heroin"}, "medicine"),
         ({"phase": "whatever"}, "phase"),
         ({"days": []}, "days"),
@@ -124,7 +124,7 @@ def test_a_photograph_comes_back_as_pixels(desk):
         ({"starts_on": "2999-01-01"}, "starts_on"),
         ({"ends_on": "2020-01-01"}, "ends_on"),
         ({"dose": "20"}, "dose"),
-        ({"elsewhere_on": "2026-01-01"}, "elsewhere_dose"),
+        ({"elsewhere_on": "2026-01-01"}, "elsewhere_dose_ug"),
     ],
 )
 def test_a_wrong_field_of_an_order_is_named(desk, change, field):
