@@ -121,6 +121,13 @@ def name_of(row) -> str:
     return names["en" if language() == "en" else language()[:7]]
 
 
+def product_label(row) -> str:
+    """Name and strength of a product or a bottle; the strength once, where the name does not say it."""
+    name, strength = name_of(row), formats.strength(row.strength_ug_per_ml, row.unit)
+    plain = strength.replace(formats.NBSP, "").replace(" ", "")
+    return name if plain in name.replace(" ", "").replace(formats.NBSP, "") else f"{name} · {strength}"
+
+
 def given(*names: str) -> dict[str, str]:
     return {name: request.form.get(name, "").strip() for name in names}
 

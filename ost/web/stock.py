@@ -35,7 +35,11 @@ LONGEST_PERIOD_DAYS = 366
 
 @blueprint.context_processor
 def _words() -> dict:
-    return {"line_word": lambda kind: gettext(LINES[kind]) if kind in LINES else kind, "product_name": desk.name_of}
+    return {"line_word": _line_word, "product_name": desk.name_of, "product_label": desk.product_label}
+
+
+def _line_word(kind: str) -> str:
+    return gettext(LINES[kind]) if kind in LINES else kind
 
 
 @blueprint.get("")
@@ -334,8 +338,4 @@ def _amount(form: dict, name: str, fields: dict) -> int:
 
 
 def _products() -> list[tuple[str, str]]:
-    from ost.web.formats import strength
-
-    return [
-        (p.id, f"{desk.name_of(p)} · {strength(p.strength_ug_per_ml, p.unit)}") for p in stock_read.products(house())
-    ]
+    return [(p.id, desk.product_label(p)) for p in stock_read.products(house())]
