@@ -153,7 +153,9 @@ class Voided(Strict):
 
 class ReplacementOrdered(Strict):
     reason = ma.fields.String(required=True, validate=ma.validate.Length(min=1, max=200))
-    dose_ug = _amount("what to give in its place, at most the order; absent: the order", load_default=None, allow_none=True)
+    dose_ug = _amount(
+        "what to give in its place, at most the order; absent: the order", load_default=None, allow_none=True
+    )
 
 
 class DecisionAsked(Strict):

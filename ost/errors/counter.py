@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ost.errors import Message, N_
+from ost.errors import N_, Message
 
 MESSAGES = {
     "counter_not_yours": Message(

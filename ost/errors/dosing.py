@@ -1,6 +1,6 @@
 """What a dose's promise, outcome and what comes after can be answered with, beside the rules."""
 
-from ost.errors import Message, N_
+from ost.errors import N_, Message
 
 MESSAGES = {
     "dose_refused": Message(
