@@ -138,14 +138,12 @@ def _bottle_page(bottle_id: str, errors: dict | None = None, dialog: str = "") -
 def _act(bottle_id: str, dialog: str, what, said: str):
     """Do `what`, or show the bottle again with what was wrong in its dialog."""
     try:
-        answer = what()
+        what()
     except Refusal as refusal:
         if not refusal.fields:
             refusal.fields = {"bottle": [refusal.code]}
         return _bottle_page(bottle_id, desk.problems(refusal), dialog), 422
     desk.done(said)
-    if isinstance(answer, stock.Counted) and answer.alert:
-        return redirect(url_for("stock.difference", bottle_id=bottle_id, line=answer.line))
     return redirect(url_for("stock.bottle", bottle_id=bottle_id))
 
 
@@ -169,20 +167,28 @@ def open_bottle(bottle_id: str):
     )
 
 
-@blueprint.post("/bottles/<bottle_id>/count")
+@blueprint.route("/bottles/<bottle_id>/count", methods=["GET", "POST"])
 @allow("stock.count")
 def count(bottle_id: str):
-    form, fields = desk.given("counted", "reason"), {}
-    counted = _amount(form, "counted", fields)
-
-    def what():
-        if fields:
-            raise Refusal("input_invalid", fields=fields)
-        return stock.count(
-            house(), actor(), bottle_id, site_id=desk.here(), counted_ul=counted, reason=form["reason"]
-        )
-
-    return _act(bottle_id, "count", what, gettext("The count was kept."))
+    """A page of its own, without the register's balance: who sees what is expected finds it."""
+    found = stock_read.one_bottle(house(), actor(), bottle_id)
+    form, fields, errors = desk.given("counted", "reason"), {}, {}
+    if request.method == "POST":
+        counted = _amount(form, "counted", fields)
+        try:
+            if fields:
+                raise Refusal("input_invalid", fields=fields)
+            done = stock.count(
+                house(), actor(), bottle_id, site_id=desk.here(), counted_ul=counted, reason=form["reason"]
+            )
+        except Refusal as refusal:
+            errors = desk.problems(refusal)
+        else:
+            desk.done(gettext("The count was kept."))
+            if done.alert:
+                return redirect(url_for("stock.difference", bottle_id=bottle_id, line=done.line))
+            return redirect(url_for("stock.bottle", bottle_id=bottle_id))
+    return render_template("stock/count.html", b=found, values=form, errors=errors), 422 if errors else 200
 
 
 @blueprint.get("/bottles/<bottle_id>/difference/<int:line>")
