@@ -232,7 +232,7 @@ class Clinic(Dispensing):
         self._at += timedelta(seconds=40)
         tomorrow = day + timedelta(days=1)
         if story == plans.HELD_CLINICAL:
-            self._hold(person, day, "clinical", "medical_review", tomorrow)
+            self._hold(person, day, "clinical", "medical_review", tomorrow + timedelta(days=1))
         elif story == plans.HELD_PAPERS:
             self._hold(person, day, "administrative", "identity_documents", tomorrow + timedelta(days=2))
         else:

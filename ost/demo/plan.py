@@ -44,6 +44,19 @@ AT_MAIN = (STEADY,) * 6 + (
     FEE,
     PARTLY,
 )
+#: What a newcomer meets when one of these touches the reader.
+TOLD = {
+    STEADY: "an ordinary dose",
+    TWO_SITES: "may be dosed at a second site too",
+    VOMITED: "vomited yesterday",
+    MISSED_3: "three missed days: half, with the prescriber",
+    HELD_CLINICAL: "on hold for a medical review",
+    NO_OUTCOME: "yesterday's dose has no outcome yet",
+    MISSED_5: "five missed days: a new induction",
+    HELD_PAPERS: "on hold for identity papers",
+    FEE: "an unpaid fee, which never holds a dose",
+    PARTLY: "left a part of yesterday's dose",
+}
 ELSEWHERE = (STEADY, STEADY, MISSED_3, HELD_CLINICAL)
 
 
