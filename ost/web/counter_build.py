@@ -382,7 +382,7 @@ def _sweep(pulse, seen: queues.Queue) -> cv.SweepView:
     return cv.SweepView(
         open_doses=mine,
         given=len(seen.of(queues.DONE)),
-        not_given=len(seen.of(queues.HELD)),
+        held=len(seen.of(queues.HELD)),
         bottle=newest
         and cv.BottleView(
             newest.id,

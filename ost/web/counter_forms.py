@@ -7,7 +7,7 @@ when the service says no.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Response, request
@@ -25,6 +25,7 @@ from ost.services.register import BACK, DISPOSITIONS
 from ost.web import counter_view as cv
 from ost.web.counter_build import capital, choices
 from ost.web.counter_desk import answer, blueprint, desk, here, keep, refused
+from ost.web.formats import roc
 
 OUTCOME, AFTER, HOLD = (f"counter/_dialog_{name}.html" for name in ("outcome", "after", "hold"))
 #: Where something may be left over, and what may have become of it.
@@ -37,6 +38,10 @@ _REST = {
 _FIELDS = {"swallowed_ug": "swallowed_mg"} | {
     name: name for name in ("disposition", "given_at", "drinker", "witness", "reason")
 }
+
+
+#: From then on "just now" is no longer meant by an outcome without a time.
+LATE = timedelta(hours=1)
 
 
 # --- how it ended -------------------------------------------------------------------------
@@ -143,6 +148,8 @@ def _ending(pulse, held, typed: dict[str, str]) -> outcome.Ending:
         ending = replace(ending, swallowed_ug=None)
     if what in (SWALLOWED, TOO_MUCH):
         ending = replace(ending, disposition=None)
+    if what == NOT_GIVEN:
+        ending = replace(ending, given_at=None)
     if held is not None:
         # Before the second person's PIN is asked for: a token is used up only by a step that can be taken.
         outcome.amounts(held, ending)
@@ -159,8 +166,12 @@ def _ug(text: str) -> int | None:
 
 
 def _given_at(pulse, held, text: str) -> datetime | None:
-    if not text or held is None:
+    if held is None:
         return None
+    if not text:
+        # An old dose was swallowed when it was prepared, as far as anybody says; a present one just now.
+        old = pulse.now - held.promised_at
+        return held.promised_at if LATE < old < timedelta(days=house().backdate_days) else None
     try:
         at = time.fromisoformat(text)
     except ValueError:
@@ -333,7 +344,7 @@ def _hold(pulse, patient_id: str, values=None, errors=None) -> cv.HoldForm:
         patient_id=patient_id,
         number=found[0][1] if found else "",
         reasons=tuple(cv.Choice(f"{kind}.{c}", capital(wording.word(c))) for kind, c in codes),
-        values=values or {},
+        values=values or {"come_back_on": roc(today + timedelta(days=1))},
         errors=errors or {},
     )
 

@@ -204,7 +204,7 @@ class SweepView:
 
     open_doses: tuple[OpenDose, ...] = ()
     given: int = 0
-    not_given: int = 0
+    held: int = 0
     bottle: BottleView | None = None
     waiting: int = 0  # people still here
 

@@ -68,6 +68,7 @@
 
   // --- one request at a time, and no stale answer over a newer one ---------------------------------
 
+  const field = document.getElementById("find-text");
   let actions = 0;
   let flying = 0;
   let changedAt = 0;
@@ -94,6 +95,7 @@
     if (isPoll(event.detail.elt) || event.detail.elt.hasAttribute("data-beside")) return;
     flying = 0;
     event.detail.elt.removeAttribute("aria-busy");
+    if (event.detail.elt.id === "find" && event.detail.successful) field.value = "";
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const asked = event.detail.xhr.ostActions;
@@ -215,7 +217,6 @@
 
   // --- keys: F4 = no signs, Esc = leave when nothing is promised (F2 is in page.js) --------------------
 
-  const field = document.getElementById("find-text");
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "F4" && !event.altKey && !event.ctrlKey) {

@@ -41,6 +41,7 @@
     const closes = event.target.closest("[data-closes]");
     if (closes) return closes.closest("dialog").close();
     if (event.target.closest("[data-print]")) return window.print();
+    if (event.target.closest(".menu__item")) event.target.closest("details[data-menu]").open = false;
 
     document.querySelectorAll("details[data-menu][open]").forEach((menu) => {
       if (!menu.contains(event.target)) menu.open = false;
