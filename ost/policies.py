@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ost.rules.policy import Policy, PolicyError, resolve
+from ost.rules.policy import Policy, PolicyError
 from ost.rules.policy_lint import Problem, lint
+from ost.rules.policy_packs import resolve
 
 FOLDER = Path(__file__).resolve().parent.parent / "config" / "policies"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -172,7 +172,7 @@ def diff(a: Policy, b: Policy) -> tuple[Difference, ...]:
     return tuple(row for row in rows if row.before != row.after)
 
 
-def _value(key: str, row: Mapping[str, Any]) -> Value:
+def value_of(key: str, row: Mapping[str, Any]) -> Value:
     return Value(
         key=key,
         value=row["value"],
@@ -192,32 +192,3 @@ def rows_of(pack: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     for key, row in pack.get("values", {}).items():
         rows += [(key, r) for r in ([row] if isinstance(row, Mapping) else row)]
     return rows
-
-
-def resolve(packs: Mapping[str, Mapping[str, Any]], name: str) -> Policy:
-    """The pack `name` laid over what it extends; a key of the child replaces all rows of its parent's.
-
-    Raises PolicyError for a pack that does not lint clean.
-    """
-    from ost.rules.policy_lint import lint  # the linter needs the classes above
-
-    chain: list[str] = []
-    current: str | None = name
-    while current is not None:
-        if current in chain:
-            raise PolicyError(f"policy {name!r} extends itself: {' → '.join([*chain, current])}")
-        if current not in packs:
-            raise PolicyError(f"there is no policy {current!r}")
-        chain.append(current)
-        current = packs[current].get("extends")
-    policy: Policy | None = None
-    for part in reversed(chain):
-        problems: Sequence[Any] = lint(packs[part], parent=policy)
-        if problems:
-            raise PolicyError(f"policy {part!r}: " + "; ".join(str(p) for p in problems))
-        own = tuple(_value(key, row) for key, row in rows_of(packs[part]))
-        replaced = {value.key for value in own}
-        kept = tuple(v for v in policy.values if v.key not in replaced) if policy else ()
-        policy = Policy(name=part, values=kept + own)
-    assert policy is not None
-    return policy

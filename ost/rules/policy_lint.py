@@ -10,7 +10,7 @@ from typing import Any
 
 from ost.rules import policy_keys as k
 from ost.rules.access import ROLES
-from ost.rules.policy import ENFORCEMENTS, STATUSES, Policy, Value, _value, rows_of
+from ost.rules.policy import ENFORCEMENTS, STATUSES, Policy, Value, rows_of, value_of
 from ost.rules.policy_keys import KEYS, Key
 
 PACK_FIELDS = {"name", "title", "extends", "values"}
@@ -50,7 +50,7 @@ def lint(pack: Mapping[str, Any], parent: Policy | None = None) -> list[Problem]
         problems = list(_row_problems(key, row))
         found += [(key, *problem) for problem in problems]
         if not problems:
-            rows.setdefault(key, []).append(_value(key, row))
+            rows.setdefault(key, []).append(value_of(key, row))
     for key, values in rows.items():
         found += [(key, *problem) for problem in _date_problems(key, values)]
         found += [(key, *problem) for problem in _law_problems(key, values, parent)]

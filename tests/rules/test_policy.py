@@ -7,9 +7,10 @@ from datetime import date
 import pytest
 
 from ost import policies
-from ost.rules.policy import Policy, PolicyError, diff, resolve
+from ost.rules.policy import Policy, PolicyError, diff
 from ost.rules.policy_keys import KEYS, TYPES
 from ost.rules.policy_lint import lint
+from ost.rules.policy_packs import resolve
 from tests.rules.makers import BASE, TODAY, TW
 
 BASE_PACK, TW_PACK = policies.packs()["base"], policies.packs()["tw"]

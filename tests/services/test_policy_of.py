@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ost import policies
 from ost.models import dose, site
-from ost.rules.policy import resolve
+from ost.rules.policy_packs import resolve
 from tests.make import give, make_account, make_bottle, make_clinic, make_site
 
 KEY = "methadone_day_max_ug"
