@@ -133,6 +133,7 @@ class Clinic(Dispensing):
         self._decision = rows.decision_row(
             id=new_id(),
             facts=self._facts,
+            text=person.text(self._facts),
             policy=self.policy.digest,
             verdict=verdict.verdict,
             reasons=[canonical.plain(r) for r in verdict.reasons],

@@ -6,7 +6,7 @@ a test holds both together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from ost import canonical
@@ -39,6 +39,7 @@ class Treated:
     episode_started_on: date | None = None
     signed: list[SignOff] = field(default_factory=list)
     came_last: bool = True
+    _texts: list[str] = field(default_factory=list)  # of `past`, one by one
     changed_on: date | None = None  # when the dose last changed, either way
 
     def facts(
@@ -54,6 +55,7 @@ class Treated:
         since = day - timedelta(days=WINDOW_DAYS)
         while self.past and self.past[-1].day < since:
             self.past.pop()
+            self._texts.pop()
         last = max((d for d in (self.last_swallow_on, self.elsewhere_on) if d), default=None)
         return DoseFacts(
             patient_id=self.id,
@@ -76,9 +78,17 @@ class Treated:
             low_tolerance=self.plan.low_tolerance,
         )
 
+    def text(self, facts: DoseFacts) -> str:
+        """The canonical text of `facts`; its longest part, the past, is the same every day and kept."""
+        if facts.past != tuple(self.past):
+            raise ValueError("the past has moved on since these facts")
+        around = canonical.text(replace(facts, past=()))
+        return around.replace('"past":[]', f'"past":[{",".join(self._texts)}]', 1)
+
     def took(self, dose: PastDose) -> None:
         """Keep a dose whose ending is known (or not known) for the decisions after it."""
         self.past.insert(0, dose)
+        self._texts.insert(0, canonical.text(dose))
         if (
             dose.vomited_minutes is None
             and dose.swallowed_ug is not None

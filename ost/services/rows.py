@@ -12,10 +12,21 @@ from ost.rules.facts import DoseFacts
 
 
 def decision_row(
-    *, id: str, facts: DoseFacts, policy: str, verdict: str, reasons: list[dict], by: str, at: datetime
+    *,
+    id: str,
+    facts: DoseFacts,
+    policy: str,
+    verdict: str,
+    reasons: list[dict],
+    by: str,
+    at: datetime,
+    text: str | None = None,
 ) -> dict:
-    """What was decided and everything it saw. `policy`: digest; `reasons`: plain dicts."""
-    text = canonical.text(facts)
+    """What was decided and everything it saw. `policy`: digest; `reasons`: plain dicts.
+
+    `text`: the facts' canonical text, where the caller has it already.
+    """
+    text = text or canonical.text(facts)
     return {
         "id": id,
         "patient": facts.patient_id,

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from ost import clock
+from ost import canonical, clock
 from ost.demo import load as loading
 from ost.demo.network import MAIN, SITES, TWO_STRENGTHS, TZ
 from ost.models import dose, patient, prescription, site, stock
@@ -184,11 +184,13 @@ def test_the_facts_of_the_history_are_those_a_counter_would_gather(demo):
     with demo.house.read() as tx:
         for row in rows:
             kept = json.loads(row.facts)
+            assert canonical.text(kept) == row.facts
+            assert canonical.digest_of_text(row.facts) == row.facts_digest
             person = find_patient(tx, row.patient)
             bottle = kept["bottle"]["id"]
             signs = tuple(kept["observed"]["intoxication"])
             seen = gather(tx, person, site_id=row.site, slot=1, bottle=bottle, now=row.at, intoxication=signs)
-            again = json.loads(loading_text(seen.facts))
+            again = json.loads(canonical.text(seen.facts))
             # What happened after that moment is what differs: this very dose, and the bottle since.
             again["past"] = [p for p in again["past"] if p["day"] < kept["day"]]
             again["slot_state"] = kept["slot_state"]
@@ -206,12 +208,6 @@ def test_the_facts_of_the_history_are_those_a_counter_would_gather(demo):
             again["holds"] = [h for h in again["holds"] if h in kept["holds"]]
             again["other_open_strengths"] = kept["other_open_strengths"]
             assert again == kept
-
-
-def loading_text(facts) -> str:
-    from ost import canonical
-
-    return canonical.text(facts)
 
 
 def test_a_second_load_is_refused_and_changes_nothing(demo, tmp_path):
