@@ -236,7 +236,7 @@
 
   const CODE = /^OST(-|B\.)/; // a card, a bottle
   const PREFIX = 4;
-  const FAST = 60; // ms between keys; nobody types like that
+  const FAST = 120; // ms between keys; nobody types like that
   let typed = "";
   let lastKey = 0;
   let into = null;
