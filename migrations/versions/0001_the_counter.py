@@ -802,6 +802,9 @@ def upgrade():
 def downgrade():
     if op.get_bind().dialect.name == "postgresql":
         op.drop_constraint("fk_dose_attempt_replaces_release", "dose_attempt")
+    else:
+        # The two point at each other; both are gone when SQLite looks, at the end of the transaction.
+        op.execute("PRAGMA defer_foreign_keys = ON")
 
     op.drop_index(op.f("ix_exposure_review_patient"), table_name="exposure_review")
     op.drop_table("exposure_review")
