@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from ost import keys
 from ost.db import Database
 from ost.demo import load as loading
+from ost.services import credentials
 from ost.services.work import House
 from tests.plugins.databases import KINDS
 
@@ -24,6 +26,12 @@ class Demo:
 
 
 _rings: dict[str, tuple] = {}
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch):
+    """Sixteen people's passwords and PINs, hashed without the slowness that real ones need."""
+    monkeypatch.setattr(credentials, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture(params=KINDS)
