@@ -84,7 +84,8 @@ def receive(
     for attempt in range(5):
         try:
             with house.work(actor, site_id, "stock.received") as work:
-                return _receive(work, site_id, product_id, lot, expires_on, volume_ul, delivery, bottle_id)
+                number = bottle_id or _next_bottle(work, site_id, attempt)
+                return _receive(work, site_id, product_id, lot, expires_on, volume_ul, delivery, number)
         except IntegrityError:
             # The number was used a moment ago: by hand, that is a mistake; ours takes the next.
             if bottle_id is not None:
@@ -94,14 +95,13 @@ def receive(
     raise AssertionError("unreachable")
 
 
-def _receive(work, site_id, product_id, lot, expires_on, volume_ul, delivery, bottle_id) -> Received:
+def _receive(work, site_id, product_id, lot, expires_on, volume_ul, delivery, number) -> Received:
     today = today_at(work, site_id)
     if expires_on < today:
         fields = {"expires_on": ["bottle_expired"]}
-        raise Refusal("bottle_expired", fields=fields, bottle=bottle_id, expires_on=format_both(expires_on))
+        raise Refusal("bottle_expired", fields=fields, bottle=number, expires_on=format_both(expires_on))
     if work.tx.execute(sa.select(product.c.id).where(product.c.id == product_id)).scalar() is None:
         raise Refusal("product_unknown", fields={"product": ["product_unknown"]})
-    number = bottle_id or _next_bottle(work, site_id)
     label = label_code(work, number)
     work.add(
         bottle,
@@ -304,6 +304,8 @@ def destroy_residue(
     if fields:
         raise Refusal("input_invalid", fields=fields)
     with house.work(actor, site_id, "stock.destroyed") as work:
+        if work.tx.execute(sa.select(product.c.id).where(product.c.id == product_id)).scalar() is None:
+            raise Refusal("product_unknown", fields={"product": ["product_unknown"]})
         jar = register.residue_jar(work, site_id, product_id)
         if volume_ul > jar.balance_ul:
             raise Refusal("residue_too_little", fields={"volume": ["residue_too_little"]}, balance_ul=jar.balance_ul)
@@ -359,7 +361,8 @@ def _here(work: Work, bottle_id: str, site_id: str) -> sa.Row:
     return head
 
 
-def _next_bottle(work: Work, site_id: str) -> str:
+def _next_bottle(work: Work, site_id: str, skip: int) -> str:
+    """The site's next number; `skip` passes over numbers that somebody typed by hand before."""
     prefix = work.tx.execute(
         sa.select(sites.site.c.number_prefix).where(sites.site.c.id == site_id)
     ).scalar_one()
@@ -367,7 +370,7 @@ def _next_bottle(work: Work, site_id: str) -> str:
     held = work.tx.execute(
         sa.select(sa.func.count()).select_from(bottle).where(bottle.c.id.like(stem + "%"))
     ).scalar_one()
-    return f"{stem}{held + 1:05d}"
+    return f"{stem}{held + 1 + skip:05d}"
 
 
 def _tolerance_ul(work: Work, site_id: str, day: date) -> int:

@@ -13,7 +13,7 @@ from ost.errors import Refusal
 from ost.models import dose, patient, site, staff
 from ost.models.stock import bottle, product, register_line
 from ost.services import register
-from ost.services.access import require
+from ost.services.access import may, require
 from ost.services.work import Actor, House
 
 #: The words of a period's sums, in the order of the printed book.
@@ -115,9 +115,8 @@ def one_bottle(house: House, actor: Actor, bottle_id: str) -> Bottle:
     """Refusal("bottle_unknown") for another site's bottle too."""
     with house.read() as tx:
         row = tx.execute(_BOTTLES.where(bottle.c.id == bottle_id)).one_or_none()
-    if row is None:
+    if row is None or not may(house, actor, "stock.read", row.site):
         raise Refusal("bottle_unknown")
-    require(house, actor, "stock.read", row.site)
     return _bottle(row)
 
 

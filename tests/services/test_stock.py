@@ -53,6 +53,9 @@ def test_a_bottle_comes_in_with_its_first_line_and_is_found_by_its_label(house, 
     with pytest.raises(Refusal) as refused:
         received(house, room, bottle_id=done.bottle)
     assert refused.value.code == "bottle_exists"
+    # A number typed by hand that the site would have used next is passed over.
+    received(house, room, bottle_id="MH1-00004")
+    assert received(house, room).bottle == "MH1-00005"
     assert verify(house).passed
 
 
