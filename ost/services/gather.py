@@ -28,9 +28,10 @@ from ost.rules.facts import (
     SlotState,
 )
 
-#: How far back single doses are read. The law's gap is 14 days (DOMAIN.md section 3);
-#: what is older matters only as "when was the last swallow".
-WINDOW_DAYS = 35
+#: How far back single doses are read: the law's gap of 14 days (替代治療實施辦法 Art. 12) and the week an
+#: increase looks back on. What is older matters only as "when was the last swallow"; every decision keeps
+#: what it read, so a longer window is paid for with each dose.
+WINDOW_DAYS = 21
 
 _A, _O, _R = dose.dose_attempt, dose.dose_outcome, dose.dose_release
 _P, _E = prescription.prescription, prescription.prescription_end
