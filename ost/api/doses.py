@@ -8,6 +8,7 @@ from flask_smorest import Blueprint
 
 from ost import canonical, wording
 from ost.answers import error_body
+from ost.api.fields import Moment
 from ost.api.schemas import Strict
 from ost.http import actor, allow, house
 from ost.rules.facts import OUTCOMES
@@ -19,7 +20,8 @@ blueprint = Blueprint("doses", __name__, description="One dose per person, day a
 
 #: More of anything is a slip or an attack; it also fits every database's integers.
 MOST = 10**12
-_ID = ma.validate.Regexp(r"^[A-Za-z0-9_-]{8,64}$")
+# Without the look ahead, Python's $ lets a line break through.
+_ID = ma.validate.Regexp(r"^[A-Za-z0-9_-]{8,64}(?!\n)$")
 
 
 def _amount(about: str, **kw):
@@ -117,7 +119,7 @@ class Ended(Strict):
     witness = ma.fields.String(
         load_default=None, allow_none=True, metadata={"description": "one-use token of the second person"}
     )
-    given_at = ma.fields.AwareDateTime(load_default=None, allow_none=True)
+    given_at = Moment(load_default=None, allow_none=True)
     drinker = ma.fields.String(
         load_default=None, allow_none=True, metadata={"description": "patient who swallowed it, where known"}
     )
@@ -139,7 +141,7 @@ class Observed(Strict):
         strict=True, load_default=None, allow_none=True, validate=ma.validate.Range(0, 2880)
     )
     note = ma.fields.String(load_default=None, allow_none=True, validate=ma.validate.Length(max=200))
-    observed_at = ma.fields.AwareDateTime(load_default=None, allow_none=True)
+    observed_at = Moment(load_default=None, allow_none=True)
 
 
 class Voided(Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import marshmallow as ma
 
@@ -23,6 +23,16 @@ class EitherDate(ma.fields.Field):
 
     def _serialize(self, value, attr, obj, **kwargs) -> str | None:
         return None if value is None else value.isoformat()
+
+
+class Moment(ma.fields.AwareDateTime):
+    """An instant with its offset, in UTC. One that has no UTC at all (year 1, hour -14) is none."""
+
+    def _deserialize(self, value, attr, data, **kwargs) -> datetime:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs).astimezone(UTC)
+        except OverflowError as error:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
 
 
 class Thousandths(ma.fields.Field):
