@@ -74,8 +74,10 @@
   let changedAt = 0;
   let failures = 0;
   const isPoll = (el) => el.id === "poll";
+  const isApart = (el) => el.hasAttribute("data-apart"); // refreshes itself, and stands in no step's way
 
   document.addEventListener("htmx:beforeRequest", (event) => {
+    if (isApart(event.detail.elt)) return;
     if (isPoll(event.detail.elt)) {
       // While a step is on its way the page asks nothing: it would be answered from before that step.
       if (flying) return event.preventDefault();
@@ -92,7 +94,8 @@
     event.detail.elt.setAttribute("aria-busy", "true");
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (isPoll(event.detail.elt) || event.detail.elt.hasAttribute("data-beside")) return;
+    const el = event.detail.elt;
+    if (isPoll(el) || isApart(el) || el.hasAttribute("data-beside")) return;
     flying = 0;
     event.detail.elt.removeAttribute("aria-busy");
     if (event.detail.elt.id === "find" && event.detail.successful) field.value = "";
