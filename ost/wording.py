@@ -6,13 +6,17 @@ in both calendars, instants on the site's clock, codes as words.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from flask_babel import gettext
 
 from ost.answers import say
 from ost.errors import N_, catalogue
+from ost.http import house
+from ost.i18n import language
 from ost.rules.reasons import REASONS
+from ost.services.places import site_facts
 from ost.web.formats import clock, two_calendars
 
 WORDS = {
@@ -112,6 +116,17 @@ def word(code: str | None) -> str:
     return gettext(WORDS[code]) if code in WORDS else code
 
 
+def listed(words: Iterable[str]) -> str:
+    """Words one after another, with what the reader's language puts between them."""
+    return gettext(", ").join(words)
+
+
+def site_name(site: str) -> str:
+    """A site's name in the reader's language; an id that no site has stays as it is."""
+    facts = site_facts(house(), site)
+    return facts.name(language()) if facts else site
+
+
 def placeholder(kind: str, value, tz: str) -> str:
     """One placeholder of a reason, written by its kind."""
     if value is None:
@@ -122,7 +137,9 @@ def placeholder(kind: str, value, tz: str) -> str:
         case "instant":
             return clock(_instant(value), tz)
         case "code":
-            return ", ".join(word(code) for code in str(value).split(", "))
+            return listed(word(code) for code in str(value).split(", "))
+        case "site":
+            return site_name(str(value))
         case "reason":
             return gettext(catalogue()[value].title) if value in catalogue() else str(value)
     return str(value)

@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "ost.models": GROUND,
     "ost.services": ("ost.models", *GROUND, *MATCHING),
     **dict.fromkeys(SHELL, ("ost.services", "ost.models", *SHELL, *GROUND)),
-    "ost.wording": ("ost.web.formats", *SHELL, *GROUND),
+    "ost.wording": ("ost.services", "ost.web.formats", *SHELL, *GROUND),
     "ost.web": PAGES,
     "ost.api": PAGES,
     "ost.jobs": ("ost.services", "ost.models", *GROUND, *MATCHING),

@@ -8,6 +8,7 @@ say how a page shows a placeholder:
     instant                         ISO instant in UTC: shown on the site's clock
     code                            a coded value (several with ", " between): shown translated
     reason                          a code of this table: shown as its title
+    site                            a site's id: shown as its name
     text                            as it is
 
 Any value may be None: not known; shown as a dash.
@@ -18,14 +19,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-KINDS = ("mg", "ml", "count", "hours", "minutes", "date", "instant", "code", "reason", "text")
+KINDS = ("mg", "ml", "count", "hours", "minutes", "date", "instant", "code", "reason", "site", "text")
 
 _REASONS: dict[str, dict[str, str]] = {
     # the person and the place
     "patient_not_active": {},
-    "site_not_active": {"site": "code"},
-    "site_not_allowed": {"site": "code"},
-    "medicine_not_at_site": {"medicine": "code", "site": "code"},
+    "site_not_active": {"site": "site"},
+    "site_not_allowed": {"site": "site"},
+    "medicine_not_at_site": {"medicine": "code", "site": "site"},
     "medicine_without_rules": {"medicine": "code", "policy": "text"},
     # the order
     "no_order": {"slot": "count"},
@@ -34,10 +35,10 @@ _REASONS: dict[str, dict[str, str]] = {
     "order_stopped": {"stopped_at": "instant"},
     "not_due_today": {"next_due_on": "date"},
     # the slot and the clock
-    "already_dosed_today": {"site": "code", "at": "instant"},
-    "attempt_unresolved": {"site": "code", "at": "instant"},
-    "slot_used": {"site": "code", "at": "instant", "outcome": "code"},
-    "unresolved_earlier": {"day": "date", "site": "code"},
+    "already_dosed_today": {"site": "site", "at": "instant"},
+    "attempt_unresolved": {"site": "site", "at": "instant"},
+    "slot_used": {"site": "site", "at": "instant", "outcome": "code"},
+    "unresolved_earlier": {"day": "date", "site": "site"},
     "replacement_dose": {"dose_mg": "mg"},
     "clock_set_back": {"latest_at": "instant"},
     "day_not_today": {"day": "date"},
@@ -75,7 +76,7 @@ _REASONS: dict[str, dict[str, str]] = {
     # the bottle
     "bottle_none": {"medicine": "code"},
     "bottle_not_open": {"bottle": "text", "state": "code"},
-    "bottle_other_site": {"bottle": "text", "site": "code"},
+    "bottle_other_site": {"bottle": "text", "site": "site"},
     "bottle_wrong_medicine": {"bottle": "text", "found": "code", "medicine": "code"},
     "bottle_expired": {"bottle": "text", "expires_on": "date"},
     "bottle_not_understood": {"bottle": "text"},

@@ -28,6 +28,7 @@ from ost.web import counter_view as cv
 from ost.web import demo_reader
 from ost.web.formats import clock as wall
 from ost.web.formats import mg
+from ost.wording import site_name
 
 SHOWN_ROWS = 60  # of a group; further people are found by their number
 STATES = {queues.UNKNOWN: "not_known"}
@@ -466,11 +467,6 @@ def choices(codes, chosen: str = "") -> tuple[cv.Choice, ...]:
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def site_name(site: str) -> str:
-    facts = site_facts(house(), site)
-    return facts.name(language()) if facts else site
 
 
 def medicine_name(product: str | None, medicine: str) -> str:

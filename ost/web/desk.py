@@ -66,9 +66,17 @@ DAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Su
 
 
 def make_blueprint(name: str, module: str, prefix: str) -> Blueprint:
-    """A blueprint whose templates know `word`, `tz`, `when` and `here`."""
+    """A blueprint whose templates know coded words, names of sites, moments and weekdays."""
     blueprint = Blueprint(name, module, url_prefix=prefix)
-    blueprint.context_processor(lambda: {"word": word, "when": when, "weekdays": weekdays})
+    blueprint.context_processor(lambda: {
+            "word": word,
+            "words": lambda codes: wording.listed(map(word, codes)),
+            "when": when,
+            "weekdays": weekdays,
+            "site_name": wording.site_name,
+            "site_names": lambda codes: wording.listed(map(wording.site_name, codes)),
+            "listed": wording.listed,
+        })
     return blueprint
 
 
