@@ -59,6 +59,7 @@ def index():
 @blueprint.get("/counter/<counter_id>")
 @allow("counter.use")
 def page(counter_id: str):
+    _beat(counter_id)
     try:
         pulse = here(counter_id)
     except Refusal as refusal:
@@ -70,8 +71,7 @@ def page(counter_id: str):
     if urlsplit(request.referrer or "").path == url_for("sign_in.locked") and mine.bottle:
         mine.bottle = ""  # after an unlock the bottle in the hand is looked at again
         keep(mine)
-    _beat(counter_id)
-    view = build.view(here(counter_id), mine)
+    view = build.view(pulse, mine)
     return render_template("counter/page.html", v=view, have=token(view, pulse))
 
 
@@ -126,7 +126,10 @@ def find(counter_id: str):
             return _bottle(counter_id, stock_read.by_label(house(), actor(), pulse.site, text).id)
         if text.startswith("OST-"):
             return _card(pulse, text)
-        return _number(pulse, counter_page.whole_number(pulse.number_prefix, text))
+        number = text.upper()
+        if not counter_page.known_number(house(), number):
+            number = counter_page.whole_number(pulse.number_prefix, text)
+        return _number(pulse, number)
     except Refusal as refusal:
         return refused(counter_id, refusal)
 

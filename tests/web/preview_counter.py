@@ -280,6 +280,7 @@ def create_preview() -> Flask:
     for endpoint, key in (("outcome_form", "kind"), ("resolve_form", "dose_id"), ("after_form", "dose_id"), ("hold_form", "patient_id")):
         counter.add_url_rule(f"/{endpoint}/<{key}>", endpoint, nothing, methods=["GET", "POST"])
     app.register_blueprint(counter)
+    app.add_url_rule("/demo/progress", "demo_progress.fragment", lambda: ("", 204))
     app.add_url_rule("/counter/<counter_id>/demo-reader", "demo_reader.touch", nothing, methods=["POST"])
     return app
 

@@ -74,18 +74,18 @@
   let changedAt = 0;
   let failures = 0;
   const isPoll = (el) => el.id === "poll";
-  const isApart = (el) => el.hasAttribute("data-apart"); // refreshes itself, and stands in no step's way
+  // What refreshes itself (data-apart) and the practice reader (data-beside) are no step: nothing waits for them.
+  const isApart = (el) => el.hasAttribute("data-apart") || el.hasAttribute("data-beside");
 
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (isApart(event.detail.elt)) return;
+    if (isApart(event.detail.elt)) {
+      if (event.detail.elt.tagName === "FORM") event.detail.elt.closest("dialog")?.close();
+      return;
+    }
     if (isPoll(event.detail.elt)) {
       // While a step is on its way the page asks nothing: it would be answered from before that step.
       if (flying) return event.preventDefault();
       event.detail.xhr.ostActions = actions;
-      return;
-    }
-    if (event.detail.elt.hasAttribute("data-beside")) {
-      event.detail.elt.closest("dialog")?.close(); // the practice reader: it changes nothing by itself
       return;
     }
     if (flying) return event.preventDefault(); // a second click while the first is on its way
@@ -95,7 +95,7 @@
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const el = event.detail.elt;
-    if (isPoll(el) || isApart(el) || el.hasAttribute("data-beside")) return;
+    if (isPoll(el) || isApart(el)) return;
     flying = 0;
     event.detail.elt.removeAttribute("aria-busy");
     if (event.detail.elt.id === "find" && event.detail.successful) field.value = "";
@@ -106,7 +106,7 @@
       event.detail.shouldSwap = false;
       return;
     }
-    remember();
+    if (!isApart(event.detail.elt)) remember();
   });
 
   const offline = document.getElementById("offline");
