@@ -8,12 +8,14 @@ Nothing here rounds a dose: what does not fit its unit's decimals is written out
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask_babel import get_locale, gettext
 
 NBSP = "\u00a0"
+_APART = re.compile(r"([0-9]) (mg/mL|mg|mL|h|s|min|%)(?![A-Za-z])")
 ROC_YEAR_0 = 1911  # year 1 of the Republic of China calendar is 1912
 
 
@@ -101,6 +103,11 @@ def waited(span: timedelta | None) -> str:
     return f"{int(span.total_seconds() // 60)}{NBSP}{gettext('min')}"
 
 
+def joined(text: str) -> str:
+    """A sentence in which no number stands apart from its unit."""
+    return _APART.sub(lambda found: found[1] + NBSP + found[2], text)
+
+
 def masked(name: str) -> str:
     """A name for a screen others can see: 陳○明, 王○, L○○ M○○."""
     if not name:
@@ -132,6 +139,7 @@ FILTERS = {
     "clock": clock,
     "epoch_ms": epoch_ms,
     "waited": waited,
+    "joined": joined,
     "masked": masked,
 }
 
