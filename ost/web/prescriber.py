@@ -64,13 +64,16 @@ def sign(patient_id: str):
     about = request.form.get("about", "")
     try:
         dose = parse_mg(form["dose"]) if form["dose"] else None
-        day = date.fromisoformat(form["day"])
+        day = parse_date(form["day"])
         codes = request.form.getlist("code")
         if not codes:
             raise Refusal("input_invalid", fields={"code": ["field_needed"]})
         signoffs.give_all(house(), actor(), patient_id, codes, day, dose_ug=dose, note=form["note"])
     except AmountError as error:
         refusal = Refusal("input_invalid", fields={"dose": [error.code]})
+        return _index(desk.problems(refusal), about), 422
+    except DateError as error:
+        refusal = Refusal("input_invalid", fields={"day": [error.code]})
         return _index(desk.problems(refusal), about), 422
     except Refusal as refusal:
         return _index(desk.problems(refusal), about), 422
