@@ -223,7 +223,7 @@ def _remember(pulse, held, ending: outcome.Ending, done: outcome.Ended) -> None:
     mine = desk()
     mine.about, mine.signs, mine.refused = "", [], []
     number = held.number if held else ""
-    dose_ug = done.swallowed_ug if done.swallowed_ug is not None else held.dose_ug if held else 0
+    dose_ug = done.swallowed_ug or (held.dose_ug if held else 0)
     if held:
         mine.last = {
             "dose": done.dose_id,
@@ -271,7 +271,7 @@ def _after(pulse, dose_id: str, values=None, errors=None) -> cv.AfterForm:
         unit="ul",
         outcome=ended_as.get("outcome", "not_known"),
         given_at=ended_as.get("given_at"),
-        observations=choices(amend.OBSERVATIONS),
+        observations=() if ended_as.get("outcome") == NOT_GIVEN else choices(amend.OBSERVATIONS),
         seen=tuple(capital(wording.word(o["kind"])) for o in told["observations"]),
         may_void=holds("dose.void") and bool(ended_as) and told["site"] == pulse.site,
         voided=told["void"] is not None,
