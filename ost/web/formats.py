@@ -92,6 +92,11 @@ def clock(at: datetime | None, tz: str = "Asia/Taipei", seconds: bool = False) -
     return at.astimezone(ZoneInfo(tz)).strftime("%H:%M:%S" if seconds else "%H:%M")
 
 
+def day_of(at: datetime, tz: str = "Asia/Taipei") -> date:
+    """Calendar day of an instant at the site: before eight in Taipei, UTC is still a day behind."""
+    return at.astimezone(ZoneInfo(tz)).date()
+
+
 def epoch_ms(at: datetime | None) -> int | None:
     """For countdowns in the page."""
     return None if at is None else int(at.timestamp() * 1000)
@@ -137,6 +142,7 @@ FILTERS = {
     "two_calendars": two_calendars,
     "weekday": weekday,
     "clock": clock,
+    "day_of": day_of,
     "epoch_ms": epoch_ms,
     "waited": waited,
     "joined": joined,
