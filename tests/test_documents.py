@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po
 from ost import errors
 from ost.answers import answer
 from ost.rules.access import ROLES
+from ost.rules.policy_keys import KEYS
 from tests.documents import ROOT, dead_tests, named_tests
 
 CATALOGUE = errors.catalogue()
@@ -75,6 +76,29 @@ def test_every_code_is_said_by_the_program():
     for path in source_files():
         used |= words_in(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     assert not sorted(set(CODES) - used), "codes that nothing says"
+
+
+#: Shown to people, read by no code; README.md says why.
+READ_BY_NOTHING = {"vomited_automatic_replacement", "residue_witness_local_only", "controlled_register_years"}
+
+
+def test_every_policy_value_acts_or_the_readme_says_that_it_does_not():
+    used: set[str] = set()
+    for path in source_files():
+        if path.name != "policy_keys.py":
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            used |= words_in(ast.walk(tree))
+    # f"{family(medicine)}_day_max_ug" and the like are read by what follows the medicine.
+    endings = {text for text in used if text.startswith("_")}
+    kinds = {f"{before}{each}" for each in ("clinical", "administrative") for before in used if before.endswith("_")}
+    idle = {
+        key
+        for key in KEYS
+        if key not in used | kinds and not (key.startswith(("methadone", "buprenorphine")) and key.partition("_")[2] and any(key.endswith(e) for e in endings))
+    }
+    assert idle == READ_BY_NOTHING
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{key}`" in text for key in READ_BY_NOTHING)
 
 
 def test_every_code_that_is_raised_has_words():

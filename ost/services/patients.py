@@ -17,7 +17,7 @@ import argon2
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from ost import canonical, clock
+from ost import canonical, clock, policies
 from ost.errors import Refusal
 from ost.models import audit, site
 from ost.models.patient import fingerprint, patient, person_key
@@ -32,8 +32,6 @@ SEXES = ("female", "male", "other")
 LANGUAGES = ("zh_Hant_TW", "zh_Hans_CN", "en")
 PREGNANT, WORK = PRIORITIES = ("pregnant", "work")
 OLDEST_YEARS = 120
-#: Medical records are kept at least 7 years after the last entry. [law: 醫療法 Art. 70]
-KEPT_YEARS = 7
 
 _HASHER = argon2.PasswordHasher()
 
@@ -198,8 +196,12 @@ def forget(house: House, actor: Actor, patient_id: str, reason: str) -> None:
             sa.select(sa.func.max(dose_attempt.c.dosing_day)).where(dose_attempt.c.patient == patient_id)
         ).scalar()
         if last is not None:
-            kept_until = date(last.year + KEPT_YEARS, 12, 31)
-            if clock.dosing_day(work.now, _zone(work, site_id)) <= kept_until:
+            s = site.site
+            here = work.tx.execute(sa.select(s.c.tz, s.c.policy).where(s.c.id == site_id)).one()
+            today = clock.dosing_day(work.now, here.tz)
+            years = policies.policy(here.policy).int("medical_record_years", today)
+            kept_until = date(last.year + years, 12, 31)
+            if today <= kept_until:
                 raise Refusal("patient_kept_by_law", until=format_both(kept_until))
         work.tx.execute(
             sa.update(person_key)
@@ -368,10 +370,6 @@ def _lock(work: Work, patient_id: str) -> sa.Row:
     if patient_id not in rows:
         raise Refusal("patient_unknown")
     return rows[patient_id]
-
-
-def _zone(work: Work, site_id: str) -> str:
-    return work.tx.execute(sa.select(site.site.c.tz).where(site.site.c.id == site_id)).scalar_one()
 
 
 def _change(work: Work, patient_id: str, **values) -> None:

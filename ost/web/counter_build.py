@@ -33,7 +33,6 @@ from ost.wording import site_name
 SHOWN_ROWS = 60  # of a group; further people are found by their number
 STATES = {queues.UNKNOWN: "not_known"}
 GROUPS = ("here", "expected", "done", "missed", "held", "not_known")
-UNDO_FOR = timedelta(seconds=10)
 FALLBACK = "reasons_for_identity_fallback"
 _MISMATCH = ("another_persons_finger", "another_persons_card")
 _HIDDEN = ("intoxication_not_checked",)  # the check row itself says so
@@ -297,7 +296,8 @@ def _dose_in_hand(pulse, held: counter_page.InHand) -> cv.PersonView:
     good = good_until is not None and pulse.now < good_until
     hand = cv.HandOver(
         promised_at=held.promised_at,
-        undo_until=held.promised_at + UNDO_FOR,  # the page hides it then; nothing is swapped for that
+        # The page hides it then; nothing is swapped for that.
+        undo_until=held.promised_at + timedelta(seconds=policy.int("undo_s")),
         paths=tuple(
             cv.IdentityPath(p, choices(policy.list(FALLBACK)) if p == "number_face" else ())
             for p in allowed_paths(policy, "hand_over")
