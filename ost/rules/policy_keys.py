@@ -23,6 +23,11 @@ class Key:
     dated: bool = True
 
 
+def N_(text: str) -> str:
+    """Marks a text for the catalogues; it is translated when it is shown."""
+    return text
+
+
 def _ug(meaning: str) -> Key:
     return Key(INT, "ug", meaning, "lower")
 
@@ -39,120 +44,140 @@ KEYS = MappingProxyType(
     {
         # -- medicines
         "medicines_with_rules": _list(
-            "medicines this pack has dosing rules for; others are refused", "fewer"
+            N_("medicines this pack has dosing rules for; others are refused"), "fewer"
         ),
         "site_medicine_designation": Key(
-            BOOL, "yes/no", "a site gives only the medicines it is designated for", "true"
+            BOOL, "yes/no", N_("a site gives only the medicines it is designated for"), "true"
         ),
         # -- first dose and first day
-        "methadone_first_dose_usual_ug": _ug("first dose above this needs a sign-off"),
+        "methadone_first_dose_usual_ug": _ug(N_("first dose above this needs a sign-off")),
         "methadone_first_dose_low_tolerance_ug": _ug(
-            "the same where a prescriber flagged low tolerance (older, ill, sedatives)"
+            N_("the same where a prescriber flagged low tolerance (older, ill, sedatives)")
         ),
-        "methadone_first_dose_max_ug": _ug("a first dose is never above this"),
-        "methadone_first_day_max_ug": _ug("all slots of the first day together are never above this"),
-        "buprenorphine_first_day_max_ug": _ug("all slots of the first day together are never above this"),
+        "methadone_first_dose_max_ug": _ug(N_("a first dose is never above this")),
+        "methadone_first_day_max_ug": _ug(N_("all slots of the first day together are never above this")),
+        "buprenorphine_first_day_max_ug": _ug(N_("all slots of the first day together are never above this")),
         "methadone_first_dose_watch_minutes": Key(
-            INT, "minutes", "watch the person after a first dose", "higher"
+            INT, "minutes", N_("watch the person after a first dose"), "higher"
         ),
         # -- increases
-        "methadone_step_max_ug": _ug("one increase above this needs a sign-off"),
+        "methadone_step_max_ug": _ug(N_("one increase above this needs a sign-off")),
         "methadone_step_min_days": Key(
-            INT, "days", "an increase earlier than this needs a sign-off", "higher"
+            INT, "days", N_("an increase earlier than this needs a sign-off"), "higher"
         ),
-        "methadone_week_increase_max_ug": _ug("more than this within 7 days needs a sign-off"),
+        "methadone_week_increase_max_ug": _ug(N_("more than this within 7 days needs a sign-off")),
         # -- high doses
-        "methadone_second_look_above_ug": _ug("a dose above this asks for a second look"),
-        "buprenorphine_second_look_above_ug": _ug("a dose above this asks for a second look"),
-        "methadone_day_max_ug": Key(INT, "ug", "the ceiling of a day, all slots; 0 = the pack has none"),
-        "buprenorphine_day_max_ug": Key(INT, "ug", "the ceiling of a day, all slots; 0 = the pack has none"),
+        "methadone_second_look_above_ug": _ug(N_("a dose above this asks for a second look")),
+        "buprenorphine_second_look_above_ug": _ug(N_("a dose above this asks for a second look")),
+        "methadone_day_max_ug": Key(INT, "ug", N_("the ceiling of a day, all slots; 0 = the pack has none")),
+        "buprenorphine_day_max_ug": Key(
+            INT, "ug", N_("the ceiling of a day, all slots; 0 = the pack has none")
+        ),
         # -- the tolerance clock
         "tolerance_swallow_percent": Key(
             INT,
             "percent",
-            "a day counts as dosed when this share of the ordered dose was swallowed",
+            N_("a day counts as dosed when this share of the ordered dose was swallowed"),
             "higher",
         ),
         "vomit_minutes": Key(
-            INT, "minutes", "vomited within this time: not swallowed, for the size of the next dose", "higher"
+            INT,
+            "minutes",
+            N_("vomited within this time: not swallowed, for the size of the next dose"),
+            "higher",
         ),
         "vomited_automatic_replacement": Key(
-            BOOL, "yes/no", "a vomited dose is replaced without a prescriber", "false"
+            BOOL, "yes/no", N_("a vomited dose is replaced without a prescriber"), "false"
         ),
-        "methadone_missed_day_steps": Key(STEPS, "table", "what to do after so many missed days in a row"),
+        "methadone_missed_day_steps": Key(
+            STEPS, "table", N_("what to do after so many missed days in a row")
+        ),
         "buprenorphine_missed_day_steps": Key(
-            STEPS, "table", "what to do after so many missed days in a row"
+            STEPS, "table", N_("what to do after so many missed days in a row")
         ),
         "missed_days_early": Key(
-            INT, "days", "missed days that need the prescriber in induction or after an increase", "lower"
+            INT, "days", N_("missed days that need the prescriber in induction or after an increase"), "lower"
         ),
-        "recent_increase_days": Key(INT, "days", "how long an increase counts as recent", "higher"),
-        "episode_gap_days": Key(INT, "days", "missed days after which treatment is deemed ended", "lower"),
+        "recent_increase_days": Key(INT, "days", N_("how long an increase counts as recent"), "higher"),
+        "episode_gap_days": Key(
+            INT, "days", N_("missed days after which treatment is deemed ended"), "lower"
+        ),
         # -- the time of the next dose
         "gap_reason_under_hours": Key(
-            INT, "hours", "less since the last possible swallow needs a reason", "higher"
+            INT, "hours", N_("less since the last possible swallow needs a reason"), "higher"
         ),
         "gap_signoff_under_hours": Key(
-            INT, "hours", "less since the last possible swallow needs a sign-off", "higher"
+            INT, "hours", N_("less since the last possible swallow needs a sign-off"), "higher"
         ),
         "order_gap": Key(
             BOOL,
             "yes/no",
-            "less than the order's own gap is held back; the order's gap replaces the two above",
+            N_("less than the order's own gap is held back; the order's gap replaces the two above"),
             "true",
         ),
         "unresolved_earlier_dose": Key(
-            BOOL, "yes/no", "an earlier dose without outcome is shown and weighed the stricter way", "true"
+            BOOL,
+            "yes/no",
+            N_("an earlier dose without outcome is shown and weighed the stricter way"),
+            "true",
         ),
         # -- the person
-        "intoxication_check": Key(BOOL, "yes/no", "asked before every dose", "true"),
-        "intoxication_signs": _list("coded signs a nurse can record"),
-        "hold_reasons_clinical": _list("coded reasons of a clinical hold"),
-        "hold_reasons_administrative": _list("coded reasons of an administrative hold"),
-        "hold_reasons_never_blocking": _list("hold reasons that never hold a dose, whatever the hold says"),
+        "intoxication_check": Key(BOOL, "yes/no", N_("asked before every dose"), "true"),
+        "intoxication_signs": _list(N_("coded signs a nurse can record")),
+        "hold_reasons_clinical": _list(N_("coded reasons of a clinical hold")),
+        "hold_reasons_administrative": _list(N_("coded reasons of an administrative hold")),
+        "hold_reasons_never_blocking": _list(
+            N_("hold reasons that never hold a dose, whatever the hold says")
+        ),
         # -- one-tap reasons
-        "reasons_for_gap_short": _list("coded answers to a short gap"),
-        "reasons_general": _list("coded answers to any other reason a pack asks for"),
-        "reasons_for_identity_fallback": _list("why a person was not identified by touch", dated=False),
-        "reasons_for_void": _list("why a recorded dose is void", dated=False),
+        "reasons_for_gap_short": _list(N_("coded answers to a short gap")),
+        "reasons_general": _list(N_("coded answers to any other reason a pack asks for")),
+        "reasons_for_identity_fallback": _list(N_("why a person was not identified by touch"), dated=False),
+        "reasons_for_void": _list(N_("why a recorded dose is void"), dated=False),
         # -- identity, signature, witnesses
-        "identity_paths": _list("how a person may be called to the counter", dated=False),
-        "handover_identity_paths": _list("how a person may be confirmed at hand-over", dated=False),
-        "handover_identity_required": Key(BOOL, "yes/no", "identity again at hand-over", "true", dated=False),
-        "handover_identity_valid_s": _setting("s", "how long a confirmed identity at hand-over is good for"),
-        "signature_required": Key(BOOL, "yes/no", "the patient signs for each dose", "true"),
-        "outcome_witness_after_minutes": _setting("minutes", "a later outcome needs a witness"),
-        "witness_token_valid_s": _setting("s", "how long a witness's one-use token is good for"),
-        "undo_s": _setting("s", "how long a prepared dose can be undone with one tap"),
+        "identity_paths": _list(N_("how a person may be called to the counter"), dated=False),
+        "handover_identity_paths": _list(N_("how a person may be confirmed at hand-over"), dated=False),
+        "handover_identity_required": Key(
+            BOOL, "yes/no", N_("identity again at hand-over"), "true", dated=False
+        ),
+        "handover_identity_valid_s": _setting(
+            "s", N_("how long a confirmed identity at hand-over is good for")
+        ),
+        "signature_required": Key(BOOL, "yes/no", N_("the patient signs for each dose"), "true"),
+        "outcome_witness_after_minutes": _setting("minutes", N_("a later outcome needs a witness")),
+        "witness_token_valid_s": _setting("s", N_("how long a witness's one-use token is good for")),
+        "undo_s": _setting("s", N_("how long a prepared dose can be undone with one tap")),
         "residue_witness_local_only": Key(
-            BOOL, "yes/no", "both persons who destroy residue stand in the same room", "true"
+            BOOL, "yes/no", N_("both persons who destroy residue stand in the same room"), "true"
         ),
         # -- records
         "count_difference_alert_ul": Key(
-            INT, "ul", "a counted bottle differing by more than this is a loss", "lower"
+            INT, "ul", N_("a counted bottle differing by more than this is a loss"), "lower"
         ),
         "controlled_register_years": Key(
-            INT, "years", "how long the controlled-drug register is kept", "higher"
+            INT, "years", N_("how long the controlled-drug register is kept"), "higher"
         ),
         "medical_record_years": Key(
-            INT, "years", "how long medical records and access logs are kept", "higher"
+            INT, "years", N_("how long medical records and access logs are kept"), "higher"
         ),
         # -- devices, sessions, sign-in
-        "capture_challenge_s": _setting("s", "how long a capture challenge is good for"),
-        "capture_repeat_s": _setting("s", "how long the identical post gets the same answer"),
-        "enrol_min_fingers": _setting("fingers", "fingers enrolled at least", "higher"),
-        "enrol_impressions": _setting("impressions", "impressions of each finger", "higher"),
-        "idle_lock_s": _setting("s", "a screen without activity locks"),
-        "pin_tries": _setting("tries", "wrong PINs until a full sign-in is needed"),
-        "sign_in_free_tries": _setting("tries", "wrong tries before they slow down"),
-        "sign_in_delay_s": _setting("s", "the first delay, doubled with every further wrong try", "higher"),
-        "sign_in_lock_after": _setting("tries", "wrong tries until the lock"),
-        "sign_in_lock_minutes": _setting("minutes", "how long the lock lasts elsewhere", "higher"),
+        "capture_challenge_s": _setting("s", N_("how long a capture challenge is good for")),
+        "capture_repeat_s": _setting("s", N_("how long the identical post gets the same answer")),
+        "enrol_min_fingers": _setting("fingers", N_("fingers enrolled at least"), "higher"),
+        "enrol_impressions": _setting("impressions", N_("impressions of each finger"), "higher"),
+        "idle_lock_s": _setting("s", N_("a screen without activity locks")),
+        "pin_tries": _setting("tries", N_("wrong PINs until a full sign-in is needed")),
+        "sign_in_free_tries": _setting("tries", N_("wrong tries before they slow down")),
+        "sign_in_delay_s": _setting(
+            "s", N_("the first delay, doubled with every further wrong try"), "higher"
+        ),
+        "sign_in_lock_after": _setting("tries", N_("wrong tries until the lock")),
+        "sign_in_lock_minutes": _setting("minutes", N_("how long the lock lasts elsewhere"), "higher"),
         "sign_in_lock_minutes_station": _setting(
-            "minutes", "how long it lasts at an enrolled station", "higher"
+            "minutes", N_("how long it lasts at an enrolled station"), "higher"
         ),
         "sign_in_forget_minutes": _setting(
-            "minutes", "wrong tries older than this no longer count", "higher"
+            "minutes", N_("wrong tries older than this no longer count"), "higher"
         ),
     }
 )
