@@ -22,6 +22,7 @@ PREPARE = {"zh-TW": "備藥", "en": "Prepare", "zh-CN": "备药"}
 SWALLOWED = {"zh-TW": "已服下", "en": "Swallowed", "zh-CN": "已服下"}
 PATIENCE_MS = 30_000  # a touch is drawn, extracted and matched first; on a busy machine that takes a while
 REACTION_MS = 450  # nobody is quicker; the page takes no tap on a button that came up 0.4 s ago
+LOCKED = re.compile("/locked")
 SHOTS = os.environ.get("STORY_SHOTS")  # a folder: every step leaves a picture there
 
 
@@ -62,6 +63,13 @@ class Person:
         self.page.goto(f"{self.story.url}/language/{LANGUAGES[language]}?next={here}")
         self.language = language
 
+    def returns_with_pin(self) -> None:
+        """On the lock page: the PIN leads back to where one was."""
+        self.page.wait_for_url(LOCKED)
+        self.page.fill("input[name=pin]", self.account.pin)
+        self.press("form[data-pinpad] [data-primary]")
+        self.page.wait_for_url(lambda url: "/locked" not in url)
+
     def go(self, address: str) -> None:
         self.page.goto(self.story.url + address)
 
@@ -79,7 +87,9 @@ class Person:
 class Nurse(Person):
     """At one counter."""
 
-    def __init__(self, story, page: Page, username: str = "hua.nurse1", language: str = "zh-TW", counter: str = "HUA1-1"):
+    def __init__(
+        self, story, page: Page, username: str = "hua.nurse1", language: str = "zh-TW", counter: str = "HUA1-1"
+    ):
         super().__init__(story, page, username, language)
         self.counter = counter
 
@@ -87,10 +97,10 @@ class Nurse(Person):
         self.sign_in()
         self.takes_the_counter()
 
-    def takes_the_counter(self) -> None:
+    def takes_the_counter(self, finds: str = "idle") -> None:
         self.go("/workplace")
         self.press(f"button[name=counter][value='{self.counter}']")
-        self.sees("idle")
+        self.sees(finds)
 
     def sees(self, screen: str) -> Locator:
         """The person zone, once it shows this screen."""

@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from tests.stories.people import Nurse
 
+pytestmark = pytest.mark.story
+
 
 @pytest.fixture
 def nurse(story, page):
@@ -95,9 +97,7 @@ def test_another_browser_takes_the_counter_and_the_first_can_do_nothing_with_it(
 
     colleague = Nurse(story, new_context().new_page(), "hua.nurse2")
     colleague.sign_in()
-    colleague.go("/workplace")
-    colleague.press("button[name=counter][value='HUA1-1']")
-    colleague.sees("poured")
+    colleague.takes_the_counter(finds="poured")
     nurse.page.wait_for_url("**/workplace")
 
     colleague.checks_again_at_hand_over(person)

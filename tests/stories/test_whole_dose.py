@@ -16,6 +16,8 @@ from tests.web.test_titles import TELLING
 SIZES = {"desk": {"viewport": COUNTER}, "phone": {"viewport": TELEPHONE, "has_touch": True, "is_mobile": True}}
 SCENES = [("zh-TW", "desk"), ("en", "desk"), ("zh-CN", "desk"), ("zh-TW", "phone"), ("en", "phone")]
 
+pytestmark = pytest.mark.story
+
 
 class Watched(Nurse):
     """A nurse whose every screen is looked at; what is in the wrong language is kept for the end."""
