@@ -144,6 +144,42 @@ def _promise(house: House, work: Work, wanted: DoseRequest) -> Promised | Refuse
     return _write(house, work, wanted, content, seen, policy, verdict, reasons, head)
 
 
+class _Free(Exception):
+    """Nothing stands against the dose any more."""
+
+
+def keep_stop(house: House, actor: Actor, shown: DoseRequest) -> Refused | None:
+    """Record a stop as soon as the page shows it, before anybody has tapped anything: whom a rule sends away is on
+    record, and the prescriber who can answer it sees it while the person still stands there.
+
+    Never promises. None, and nothing written, when the dose may be given by now. `shown.dose_id` names this showing.
+    """
+    require(house, actor, "dose.give", shown.site)
+    try:
+        with house.work(actor, shown.site, "dose.refused", patient=shown.patient_id) as work:
+            person = work.lock_patients([shown.patient_id]).get(shown.patient_id)
+            if person is None:
+                raise Refusal("patient_unknown")
+            content = shown.content_digest()
+            known = answer_given(work.tx, shown.dose_id, content)
+            if known is not None:
+                return known
+            seen = gather(
+                work.tx, person, site_id=shown.site, slot=shown.slot, bottle=shown.bottle or None, now=work.now
+            )
+            policy, verdict = policy_of.decide(house, work.tx, seen, work.now, before_check=True)
+            if isinstance(verdict, Give):
+                raise _Free
+            reasons = list(verdict.reasons)
+            reasons = _for_strangers(reasons, seen.facts) if _is_stranger(seen.facts) else reasons
+            policy_of.keep_version(house, work, policy)
+            return _refuse(work, shown, content, seen, policy, verdict, reasons)
+    except _Free:
+        return None
+    except IntegrityError:
+        return None  # another page showed the same at the same moment, and has written it
+
+
 def _lock_bottle(work: Work, bottle: str):
     try:
         return register.lock_bottle(work, bottle)

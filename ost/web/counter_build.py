@@ -17,9 +17,9 @@ from flask_babel import gettext as _
 
 from ost import clock, policies, wording
 from ost.answers import say
-from ost.http import actor, house, session
+from ost.http import actor, holds, house, session
 from ost.i18n import language
-from ost.services import counter_page, decision, stock_read
+from ost.services import counter_page, decision, promise, stock_read
 from ost.services import queue as queues
 from ost.services.identify_at_counter import allowed_paths
 from ost.services.places import site_facts
@@ -195,6 +195,8 @@ def _card(pulse, desk: Desk, seen: queues.Queue, today: date) -> cv.PersonView:
             check=_check(pulse, today),
             reasons=tuple(_reason(pulse, r, today, card) for r in here),
         )
+    if shown.verdict == "refuse" and not signs and not refused:
+        _keep_stop(pulse, shown)
     found = {r["code"]: r for r in [*refused, *here]}
     given = next((d for d in shown.facts.past if d.id == shown.facts.slot_state.attempt_id), None)
     return cv.PersonView(
@@ -206,6 +208,21 @@ def _card(pulse, desk: Desk, seen: queues.Queue, today: date) -> cv.PersonView:
         reasons=tuple(_reason(pulse, r, today, card) for r in found.values()),
         given_dose_id=given.id if given and given.outcome and given.site == pulse.site else "",
     )
+
+
+def _keep_stop(pulse, shown: decision.Shown) -> None:
+    """A stop is on record, and with the prescriber, from the moment it is shown; each showing once."""
+    codes = sorted(r["code"] for r in shown.reasons)
+    name = hashlib.sha256(repr((about(pulse), shown.facts.slot, shown.bottle, codes)).encode()).hexdigest()[:32]
+    memo, key = house().memo, ("stop_kept", pulse.id)
+    if memo.get(key) == name or not holds("dose.give"):
+        return
+    wanted = promise.DoseRequest(
+        name, pulse.patient, pulse.site, shown.bottle or "", shown.facts.slot, 0, 0,
+        promise.Identity("number_face"), None, counter=pulse.id,
+    )  # fmt: skip
+    promise.keep_stop(house(), actor(), wanted)
+    memo[key] = name
 
 
 def _who(pulse, shown: decision.Shown, rows) -> cv.PersonCard:
