@@ -9,7 +9,7 @@ from flask_babel import gettext
 
 from ost import canonical, wording
 from ost.errors import Refusal
-from ost.http import actor, allow, house
+from ost.http import actor, allow, holds, house
 from ost.i18n import language
 from ost.rules.amounts import AmountError, format_mg, parse_mg
 from ost.rules.facts import PHASES
@@ -25,6 +25,7 @@ from ost.services import (
     signoffs,
 )
 from ost.services import holds as hold_service
+from ost.services.lost_doses import lost_doses
 from ost.web import desk
 
 blueprint = desk.make_blueprint("prescriber", __name__, "/prescriber")
@@ -44,6 +45,7 @@ def _index(errors: dict | None = None, about: str = "") -> str:
     exposures = prescription_read.exposures_to_review(house(), actor(), site)
     return render_template(
         "prescriber/index.html",
+        lost=lost_doses(house(), actor(), site) if holds("dose.replace") else (),
         waiting=[(w, [wording.reason(r) for r in w.reasons], [wording.reason(r) for r in w.others]) for w in waiting],
         held=held,
         exposures=exposures,
@@ -78,6 +80,25 @@ def sign(patient_id: str):
     except Refusal as refusal:
         return _index(desk.problems(refusal), about), 422
     desk.done(gettext("Signed. The counter can go on."))
+    return redirect(url_for("prescriber.index"))
+
+
+@blueprint.post("/doses/<dose_id>/replacement")
+@allow("dose.replace")
+def replace(dose_id: str):
+    """Another dose in place of one that was lost: nothing typed means the order."""
+    form = desk.given("dose", "reason")
+    try:
+        dose = parse_mg(form["dose"]) if form["dose"] else None
+        if not form["reason"]:
+            raise Refusal("reason_needed", fields={"reason": ["reason_needed"]})
+        amend.order_replacement(house(), actor(), dose_id, reason=form["reason"], dose_ug=dose)
+    except AmountError as error:
+        refusal = Refusal("input_invalid", fields={"dose": [error.code]})
+        return _index(desk.problems(refusal), dose_id), 422
+    except Refusal as refusal:
+        return _index(desk.problems(refusal), dose_id), 422
+    desk.done(gettext("Another dose may be given today. The counter sees it now."))
     return redirect(url_for("prescriber.index"))
 
 
