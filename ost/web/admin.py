@@ -6,8 +6,8 @@ from flask import redirect, render_template, request, url_for
 from flask_babel import gettext
 
 from ost.errors import Refusal
-from ost.http import actor, allow, holds, house, session
-from ost.services import places, policies_in_use, stations
+from ost.http import actor, allow, holds, house
+from ost.services import policies_in_use, stations
 from ost.web import desk
 
 blueprint = desk.make_blueprint("admin", __name__, "/admin")
@@ -24,7 +24,7 @@ def _index(errors: dict | None = None, fresh=None) -> str:
     return render_template(
         "admin/index.html",
         stations=stations.stations(house(), actor(), site),
-        counters=[(c.id, c.label) for c in places.counters(house(), session(), site)],
+        counters=desk.counters(),
         errors=errors or {},
         values=request.form,
         fresh=fresh,

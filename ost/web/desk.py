@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, request, url_for
 from flask_babel import gettext
 
 from ost import wording
 from ost.answers import field_texts, say
 from ost.errors import N_, Refusal
-from ost.http import house, site
+from ost.http import house, session, site
 from ost.i18n import language
+from ost.services import places
 from ost.services.places import SiteFacts, site_facts
 from ost.web import formats
 
@@ -46,6 +47,7 @@ WORDS = {
     "reason": N_("reason"),
     "signoff": N_("sign-off"),
     "stop": N_("stop"),
+    "simulated": N_("simulated"),
     # a policy's units, and what it asks for after missed days
     "days": N_("days"),
     "hours": N_("hours"),
@@ -80,13 +82,14 @@ DAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Su
 
 
 def make_blueprint(name: str, module: str, prefix: str) -> Blueprint:
-    """A blueprint whose templates know coded words, names of sites, moments and weekdays."""
+    """A blueprint whose templates know coded words, names of places, moments and weekdays."""
     blueprint = Blueprint(name, module, url_prefix=prefix)
     blueprint.context_processor(lambda: {
             "word": word,
             "words": lambda codes: wording.listed(map(word, codes)),
             "when": when,
             "weekdays": weekdays,
+            "counter_name": counter_name,
             "site_name": wording.site_name,
             "site_names": lambda codes: wording.listed(map(wording.site_name, codes)),
             "listed": wording.listed,
@@ -115,6 +118,18 @@ def here() -> str:
     if found is None:
         abort(redirect(url_for("sign_in.choose")))
     return found
+
+
+def counters() -> list[tuple[str, str]]:
+    """Id and name of every counter of this site, read once a request."""
+    if "ost_counters" not in g:
+        found = places.counters(house(), session(), here())
+        g.ost_counters = [(c.id, gettext("Counter %(label)s", label=c.label)) for c in found]
+    return g.ost_counters
+
+
+def counter_name(counter: str | None) -> str:
+    return dict(counters()).get(counter, counter) if counter else "–"
 
 
 def facts() -> SiteFacts:

@@ -39,7 +39,7 @@ def ml(ul: int | None, unit: str = "ul") -> str:
     if ul is None:
         return "–"
     if unit == "tablet":
-        return f"{decimal(ul)}{NBSP}{gettext('tablets')}"
+        return decimal(ul) + NBSP + gettext("tablets")
     return f"{decimal(ul)}{NBSP}mL"
 
 
@@ -70,13 +70,19 @@ def roc(day: date) -> str:
 
 
 def two_calendars(day: date | None, short: bool = False) -> str:
-    """Both calendars, the reader's own first. `short`: the second one as a year only."""
+    """Both calendars, the reader's own first: the ROC one in Taiwan. `short`: the second one as a year only."""
     if day is None:
         return "–"
     iso = str(day.year) if short else day.isoformat()
-    if _english():
-        return f"{day.isoformat()} ({gettext('ROC')}{NBSP}{day.year - ROC_YEAR_0 if short else roc(day)})"
+    if not _in_taiwan():
+        name, here = gettext("ROC"), day.year - ROC_YEAR_0 if short else roc(day)
+        return f"{day.isoformat()} ({name}{NBSP}{here})"
     return f"{roc(day)} ({iso})"
+
+
+def own_calendar(day: date) -> str:
+    """The day as this reader writes it into a form."""
+    return roc(day) if _in_taiwan() else day.isoformat()
 
 
 def weekday(day: date) -> str:
@@ -105,7 +111,7 @@ def epoch_ms(at: datetime | None) -> int | None:
 def waited(span: timedelta | None) -> str:
     if span is None:
         return ""
-    return f"{int(span.total_seconds() // 60)}{NBSP}{gettext('min')}"
+    return str(int(span.total_seconds() // 60)) + NBSP + gettext("min")
 
 
 def joined(text: str) -> str:
@@ -126,9 +132,9 @@ def masked(name: str) -> str:
     return name[0] + "○" * (len(name) - 2) + name[-1]
 
 
-def _english() -> bool:
+def _in_taiwan() -> bool:
     locale = get_locale()
-    return locale is not None and locale.language == "en"
+    return locale is None or locale.territory == "TW"
 
 
 FILTERS = {

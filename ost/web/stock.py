@@ -11,7 +11,7 @@ from ost.errors import N_, Refusal
 from ost.http import actor, allow, house, session
 from ost.rules.amounts import AmountError, parse_ml
 from ost.rules.schedule import DateError, parse_date
-from ost.services import places, register, stock, stock_read, witness
+from ost.services import register, stock, stock_read, witness
 from ost.web import desk
 from ost.web.patients import qr_image
 
@@ -126,7 +126,7 @@ def _bottle_page(bottle_id: str, errors: dict | None = None, dialog: str = "") -
         "stock/bottle.html",
         b=found,
         lines=lines,
-        counters=[(c.id, c.label) for c in places.counters(house(), session(), found.site)],
+        counters=desk.counters(),
         unscanned=desk.choices(stock.UNSCANNED_REASONS),
         spills=desk.choices(stock.SPILL_REASONS),
         errors=errors or {},

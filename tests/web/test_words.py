@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def test_every_word_is_in_every_language(path, words):
             said |= dict.fromkeys(ids, message.string)
     missing = sorted(words - said.keys())
     assert not missing, f"{len(missing)} without a translation, run make words: {missing[:20]}"
+
+
+def test_no_word_stands_where_the_catalogue_cannot_find_it():
+    """Inside an f-string a word is translated when it runs, and found by nobody who extracts."""
+    hidden = []
+    for path in (ROOT / "ost").rglob("*.py"):
+        for text in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(text, ast.JoinedStr):
+                calls = [node.func for node in ast.walk(text) if isinstance(node, ast.Call)]
+                if any(isinstance(called, ast.Name) and called.id in KEYWORDS for called in calls):
+                    hidden.append(f"{path.relative_to(ROOT)}:{text.lineno}")
+    assert not hidden, hidden
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
