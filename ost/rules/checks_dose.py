@@ -13,7 +13,7 @@ from ost.rules import missed_doses as m
 from ost.rules import policy_keys as k
 from ost.rules.amounts import format_mg
 from ost.rules.facts import OrderFacts, PastDose
-from ost.rules.findings import Case, Found, note
+from ost.rules.findings import Case, Found, note, stop
 from ost.rules.medicines import BUPRENORPHINE, METHADONE, family
 from ost.rules.policy import Policy
 
@@ -54,10 +54,18 @@ def vomited_before(case: Case) -> Iterator[Found]:
 
 
 def replacement(case: Case) -> Iterator[Found]:
-    state, order = case.facts.slot_state, case.order
-    if state.replacement_ordered and order is not None:
-        dose = min(order.dose_ug, state.replacement_ug or order.dose_ug)
-        yield note("replacement_dose", dose, dose_mg=format_mg(dose))
+    """What was ordered in place of a lost dose; never more than what the body did not keep of the order."""
+    state, order, facts = case.facts.slot_state, case.order, case.facts
+    if not state.replacement_ordered or order is None:
+        return
+    before = [dose for dose in facts.past if dose.day == facts.day and dose.slot == facts.slot]
+    room = order.dose_ug - sum(m.kept_ug(dose) for dose in before)
+    if room <= 0:
+        latest = max(before, key=lambda dose: (dose.promised_at, dose.id))
+        yield stop("already_dosed_today", site=latest.site, at=latest.promised_at)
+        return
+    dose = min(room, state.replacement_ug or room)
+    yield note("replacement_dose", dose, dose_mg=format_mg(dose))
 
 
 def _is_first(case: Case) -> bool:

@@ -71,6 +71,14 @@ def swallowed_ug(dose: PastDose, unknown_as_swallowed: bool) -> int:
     return 0
 
 
+def kept_ug(dose: PastDose) -> int:
+    """What was surely swallowed and not vomited at all: what a replacement must leave room for.
+
+    How much of a vomited dose stayed is the prescriber's judgement, whatever the minutes.
+    """
+    return 0 if dose.vomited_minutes is not None else swallowed_ug(dose, unknown_as_swallowed=False)
+
+
 def possibly_swallowed(dose: PastDose) -> bool:
     """Whether any of it may be in the body, for the earliest time of the next dose: unknown and vomited count."""
     if dose.outcome in (NOT_GIVEN, BY_OTHER):

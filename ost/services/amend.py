@@ -12,9 +12,12 @@ import sqlalchemy as sa
 
 from ost.errors import Refusal
 from ost.models import dose
+from ost.models.patient import patient
 from ost.rules import facts as f
+from ost.rules.missed_doses import kept_ug
 from ost.services import register, sealed
-from ost.services.access import require
+from ost.services.access import may, require
+from ost.services.gather import PAST_DOSES, past_dose
 from ost.services.outcome import _ATTEMPT, _OUTCOME, release
 from ost.services.witness import use_witness
 from ost.services.work import Actor, House, Work, new_id
@@ -103,18 +106,19 @@ def void(
     require(house, actor, "dose.void", attempt.site)
     with house.work(actor, attempt.site, "dose.voided", patient=attempt.patient) as work:
         work.lock_patients([attempt.patient])
-        outcome = _outcome(work, attempt)
+        _outcome(work, attempt)
         v = dose.dose_void
         if work.tx.execute(sa.select(v.c.attempt).where(v.c.attempt == attempt.id)).scalar():
             raise Refusal("already_void")
         second = use_witness(work, witness, attempt.id, attempt.site, not_account=actor.id)
         if not_taken:
             _refuse_second_release(work, attempt)
-            swallowed_ul = attempt.volume_ul - (outcome.rest_ul or 0)
+            head = register.lock_bottle(work, attempt.bottle)
+            # Asked of the register itself: more than ordered has lines of its own.
+            swallowed_ul = register.taken_ul(work, attempt.id)
             if swallowed_ul > 0:
                 if disposition not in register.DISPOSITIONS:
                     raise Refusal("disposition_needed", fields={"disposition": ["disposition_needed"]})
-                head = register.lock_bottle(work, attempt.bottle)
                 register.put_back(
                     work,
                     head,
@@ -144,8 +148,9 @@ def order_replacement(
 ) -> None:
     """A prescriber orders another dose in place of one that was lost.
 
-    `dose_ug` None: the ordered dose. Never more than the order (the rule and the
-    database both see to it).
+    `dose_ug` None: what is missing to the ordered dose. What was swallowed and kept
+    and the replacement together are never more than the order (the rule sees to it
+    again at the counter, the database to each single dose).
     """
     attempt = _open(house, dose_id)
     require(house, actor, "dose.replace", attempt.site)
@@ -155,8 +160,27 @@ def order_replacement(
         work.lock_patients([attempt.patient])
         _outcome(work, attempt)
         _refuse_second_release(work, attempt)
+        room = attempt.ordered_ug - _kept_ug(work, attempt)
+        if room <= 0 or (dose_ug is not None and dose_ug > room):
+            raise Refusal("replacement_above_order", fields={"dose_ug": ["replacement_above_order"]})
+        if dose_ug is None and room < attempt.ordered_ug:
+            dose_ug = room
         release(work, attempt, "replacement_ordered", reason=reason, second=None, dose_ug=dose_ug)
         work.payload = {"dose": attempt.id}
+
+
+def _kept_ug(work: Work, attempt) -> int:
+    """What was swallowed in this slot and not vomited, over all its attempts that are not void."""
+    seen = work.tx.execute(
+        PAST_DOSES, {"patient": attempt.patient, "since": attempt.dosing_day}
+    ).all()
+    return sum(
+        kept_ug(past_dose(row))
+        for row in seen
+        if row.dosing_day == attempt.dosing_day
+        and row.slot == attempt.slot
+        and row.why in (None, "replacement_ordered")
+    )
 
 
 def _refuse_second_release(work: Work, attempt) -> None:
@@ -170,13 +194,16 @@ def review_exposure(house: House, actor: Actor, exposure_id: str, *, note: str |
     e, r = dose.exposure, dose.exposure_review
     with house.read() as tx:
         row = tx.execute(
-            sa.select(e.c.patient, dose.dose_attempt.c.site)
+            sa.select(e.c.patient, dose.dose_attempt.c.site, patient.c.home_site)
             .join(dose.dose_attempt, dose.dose_attempt.c.id == e.c.attempt)
+            .join(patient, patient.c.id == e.c.patient)
             .where(e.c.id == exposure_id)
         ).one_or_none()
     if row is None:
         raise Refusal("exposure_unknown")
-    require(house, actor, "exposure.clear", row.site)
+    # Who swallowed it may have their home elsewhere: that prescriber must be able to let them dose again.
+    if not may(house, actor, "exposure.clear", row.home_site):
+        require(house, actor, "exposure.clear", row.site)
     with house.work(actor, row.site, "exposure.reviewed", patient=row.patient) as work:
         work.lock_patients([row.patient])
         if work.tx.execute(sa.select(r.c.exposure).where(r.c.exposure == exposure_id)).scalar():

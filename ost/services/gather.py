@@ -59,7 +59,7 @@ _vomited = (
     .correlate(_A)
     .scalar_subquery()
 )
-_PAST = (
+PAST_DOSES = (
     sa.select(
         _A.c.id,
         _A.c.dosing_day,
@@ -200,11 +200,11 @@ def gather(
     order = _order(order_row, person) if order_row else None
 
     since = day - timedelta(days=WINDOW_DAYS)
-    past = tx.execute(_PAST, {"patient": person.id, "since": since}).all()
+    past = tx.execute(PAST_DOSES, {"patient": person.id, "since": since}).all()
     slot_state, replaces = _slot_state(past, day, slot)
     # A dose that was swallowed and replaced by order (vomited, say) stays in the body's past;
     # one that was never taken does not.
-    doses = tuple(_past(row) for row in past if row.why in (None, "replacement_ordered"))
+    doses = tuple(past_dose(row) for row in past if row.why in (None, "replacement_ordered"))
     last_swallow = max((d.day for d in doses if _counts(d)), default=None)
     if last_swallow is None:
         last_swallow = tx.execute(_LAST_SWALLOW, {"patient": person.id, "since": since}).scalar()
@@ -279,7 +279,7 @@ def _order(row, person) -> OrderFacts:
     )
 
 
-def _past(row) -> PastDose:
+def past_dose(row) -> PastDose:
     return PastDose(
         id=row.id,
         day=row.dosing_day,
@@ -317,8 +317,14 @@ def _slot_state(past, day: date, slot: int) -> tuple[SlotState, str | None]:
         return SlotState(None), None
     if last.why is None:
         return SlotState(last.id, last.site, last.promised_at, last.outcome), None
-    ordered = last.why == "replacement_ordered"
-    return SlotState(None, replacement_ordered=ordered, replacement_ug=last.replacement_ug), last.id
+    # A replacement that was prepared and not given leaves the prescriber's order for it standing.
+    by_id = {row.id: row for row in chain}
+    asked = last
+    while asked is not None and asked.why != "replacement_ordered":
+        asked = by_id.get(asked.replaces)
+    if asked is None:
+        return SlotState(None), last.id
+    return SlotState(None, replacement_ordered=True, replacement_ug=asked.replacement_ug), last.id
 
 
 def _bottles(tx: Connection, site_id: str, wanted: str | None, order: OrderFacts | None):

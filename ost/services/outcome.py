@@ -72,6 +72,7 @@ def end(house: House, actor: Actor, said: Ending) -> Ended:
             raise Refusal("dose_unknown")
         require(house, actor, "dose.give", attempt.site)
         work.site, work.patient = attempt.site, attempt.patient
+        _check_drinker(attempt, said)
         locked = work.lock_patients({attempt.patient} | ({said.drinker} if said.drinker else set()))
         if said.drinker and said.drinker not in locked:
             raise Refusal("patient_unknown", fields={"drinker": ["patient_unknown"]})
@@ -157,6 +158,12 @@ def _answer(attempt, outcome: str, swallowed_ug, flags, *, again: bool = False) 
         emergency=outcome in (f.BY_OTHER, f.TOO_MUCH),
         again=again,
     )
+
+
+def _check_drinker(attempt, said: Ending) -> None:
+    """Another person, and only where another person swallowed it: anything else would hide who has it in them."""
+    if said.drinker and (said.outcome != f.BY_OTHER or said.drinker == attempt.patient):
+        raise Refusal("input_invalid", fields={"drinker": ["not_a_choice"]})
 
 
 def amounts(attempt, said: Ending) -> tuple[int | None, int]:

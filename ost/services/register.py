@@ -159,6 +159,9 @@ def put_back(
         raise ValueError("a rest is more than nothing")
     if disposition not in DISPOSITIONS:
         raise ValueError(f"unknown disposition {disposition!r}")
+    if disposition == BACK and getattr(head, "state", OPEN) == SHUT:
+        # The bottle was emptied into the jar and closed meanwhile; what was still in it for this dose went too.
+        disposition = TO_JAR
     common = {"day": day, "dose": dose, "reason": reason, "second": second}
     lines = [append_line(work, head, kind=RETURNED, change_ul=rest_ul, **common)]
     if disposition == SPILT:
@@ -170,6 +173,17 @@ def put_back(
         into = append_line(work, jar, kind=RESIDUE_IN, change_ul=rest_ul, reference=origin, **common)
         lines += [out, into]
     return lines
+
+
+def taken_ul(work: Work, dose: str) -> int:
+    """What the register says was swallowed of a dose: dispensed, less what was given back."""
+    line = register_line
+    taken = work.tx.execute(
+        sa.select(sa.func.sum(line.c.change_ul)).where(
+            line.c.dose == dose, line.c.kind.in_((DISPENSED, RETURNED))
+        )
+    ).scalar()
+    return -int(taken or 0)
 
 
 def residue_jar(work: Work, site: str, product_id: str) -> sa.Row:

@@ -80,7 +80,11 @@ def new_id() -> str:
 
 @dataclass(slots=True)
 class Work:
-    """An open write transaction. `now` is the one time everything in it bears."""
+    """An open write transaction. `now` is the one time everything in it bears.
+
+    It is read again once the patients are locked: whoever waited for that lock
+    must not decide with a time from before what the other one wrote.
+    """
 
     tx: Connection
     keys: KeyRing
@@ -91,11 +95,13 @@ class Work:
     patient: str | None = None
     payload: dict = field(default_factory=dict)
     _rows: list = field(default_factory=list)
-    _order: tuple = ()
+    _clock: Callable[[], datetime] | None = None
 
     def lock_patients(self, ids: Iterable[str]) -> dict[str, sa.Row]:
         """Lock patient rows, in order of id. First lock of a transaction."""
         rows = self.tx.execute(_LOCK_PATIENTS, {"ids": sorted(set(ids))}).all()
+        if self._clock is not None and not self._rows:
+            self.now = self._clock()
         return {row.id: row for row in rows}
 
     def add(self, table: sa.Table, **values) -> dict:
@@ -185,7 +191,9 @@ class House:
         Nothing recorded and no payload: no event either (nothing happened).
         """
         with self.db.begin() as tx:
-            work = Work(tx, self.keys, actor, site or NETWORK, kind, self.now(), patient)
+            work = Work(
+                tx, self.keys, actor, site or NETWORK, kind, self.now(), patient, _clock=self.now
+            )
             yield work
             if work.touched:
                 work.close()

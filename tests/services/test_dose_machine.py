@@ -169,6 +169,8 @@ class Counters(RuleBasedStateMachine):
     def replacement(self, which, dose_ug):
         used = self.used()
         key = used[which % len(used)]
+        nurse = self.staff[self.last[key][1]][0]
+        amend.observe(self.house, nurse, self.last[key][0], "vomited", minutes_after=0)
         amend.order_replacement(
             self.house, self.prescriber, self.last[key][0], reason="vomited", dose_ug=dose_ug
         )
