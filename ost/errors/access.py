@@ -39,7 +39,7 @@ MESSAGES = {
     ),
     "pin_wrong": Message(
         N_("The PIN is not right"),
-        N_("%(left)s tries are left before a full sign-in is needed."),
+        N_("Tries left before a full sign-in is needed: %(left)s."),
         N_("Try again, or sign in with your password."),
         401,
     ),

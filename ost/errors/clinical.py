@@ -203,7 +203,7 @@ _SIZE = {
     "step_too_soon": Message(
         N_("An early increase"),
         N_(
-            "%(days)s days after the increase of %(last_increase_on)s; under %(limit_days)s days needs a sign-off."
+            "Days since the increase of %(last_increase_on)s: %(days)s. Under %(limit_days)s days needs a sign-off."
         ),
         N_("Call the prescriber."),
     ),

@@ -5,7 +5,7 @@ from ost.errors import N_, Message
 MESSAGES = {
     "dose_refused": Message(
         N_("This dose must not be given now"),
-        N_("%(count)s reasons stand against it or must be known."),
+        N_("Reasons against it, or to be known first: %(count)s."),
         N_("Read the reasons; each says what to do now."),
     ),
     "changed_since_shown": Message(

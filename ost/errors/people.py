@@ -80,7 +80,7 @@ _PATIENTS = {
 _ORDERS = {
     "order_not_written": Message(
         N_("The prescription was not written"),
-        N_("The rules give %(count)s reasons against it."),
+        N_("Reasons against it, by the rules: %(count)s."),
         N_("Look at each reason. Some can be answered by signing them; the others need another dose or day."),
     ),
     "order_exists": Message(

@@ -199,7 +199,7 @@ def test_wrong_pins_end_in_a_full_sign_in(app, lin, pages):
     for left in range(tries - 1, 0, -1):
         answer = browser.post("/locked", {"pin": "000111"})
         assert answer.status_code == 401
-        assert f"{left} tries" in text(answer)
+        assert f"needed: {left}." in text(answer)
     answer = browser.post("/locked", {"pin": "000111", "next": "/workplace"})
     assert "pin_used_up" in text(answer)
     assert 'name="password"' in text(answer)
