@@ -180,6 +180,28 @@ def keep_stop(house: House, actor: Actor, shown: DoseRequest) -> Refused | None:
         return None  # another page showed the same at the same moment, and has written it
 
 
+_COUNTER = (
+    sa.select(site.counter.c.site, site.counter.c.dose)
+    .where(site.counter.c.id == sa.bindparam("id"))
+    .with_for_update()
+)
+_STILL_OPEN = (
+    sa.select(dose.dose_attempt.c.id)
+    .join(dose.dose_outcome, dose.dose_outcome.c.attempt == dose.dose_attempt.c.id, isouter=True)
+    .where(dose.dose_attempt.c.id == sa.bindparam("id"), dose.dose_outcome.c.attempt.is_(None))
+)
+
+
+def _lock_counter(work: Work, wanted: DoseRequest) -> None:
+    """After patient and bottle. While a counter's dose has no outcome, no second cup is poured there:
+    a page left open in another window must not take the card from the person whose dose stands on the desk."""
+    there = work.tx.execute(_COUNTER, {"id": wanted.counter}).one_or_none()
+    if there is None or there.site != wanted.site:
+        raise Refusal("counter_unknown", fields={"counter": ["counter_unknown"]})
+    if there.dose is not None and work.tx.execute(_STILL_OPEN, {"id": there.dose}).scalar() is not None:
+        raise Refusal("counter_holds_other_dose")
+
+
 def _lock_bottle(work: Work, bottle: str):
     try:
         return register.lock_bottle(work, bottle)
@@ -237,6 +259,8 @@ def _write(
     head,
 ) -> Promised:
     facts = seen.facts
+    if wanted.counter:
+        _lock_counter(work, wanted)
     shown = [canonical.plain(r) for r in reasons]
     decision = _keep_decision(work, seen, policy, "give", shown)
     line = register.append_line(
@@ -366,10 +390,12 @@ _ANSWER = sa.union_all(
 
 def answer_given(tx, dose_id: str, content: str) -> Promised | Refused | None:
     """The answer this id got before; Refusal("dose_id_reused") if it had other content."""
-    row = tx.execute(_ANSWER, {"id": dose_id}).one_or_none()
-    if row is None:
+    answers = tx.execute(_ANSWER, {"id": dose_id}).all()
+    if not answers:
         return None
-    if row.content_digest != content:
+    # Two, where one id came for two people at one moment and the one was promised, the other refused.
+    row = next((r for r in answers if r.content_digest == content), None)
+    if row is None:
         raise Refusal("dose_id_reused")
     if row.reasons is not None:
         return Refused(dose_id, row.patient, tuple(json.loads(row.reasons)), again=True)
