@@ -170,7 +170,8 @@ def keep_stop(house: House, actor: Actor, shown: DoseRequest) -> Refused | None:
             policy, verdict = policy_of.decide(house, work.tx, seen, work.now, before_check=True)
             if isinstance(verdict, Give):
                 raise _Free
-            reasons = list(verdict.reasons)
+            # Nobody was asked to look yet, so it is no reason of this stop.
+            reasons = [r for r in verdict.reasons if r.code != "intoxication_not_checked"]
             reasons = _for_strangers(reasons, seen.facts) if _is_stranger(seen.facts) else reasons
             policy_of.keep_version(house, work, policy)
             return _refuse(work, shown, content, seen, policy, verdict, reasons)
