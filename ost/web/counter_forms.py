@@ -25,7 +25,7 @@ from ost.services.register import BACK, DISPOSITIONS
 from ost.web import counter_view as cv
 from ost.web.counter_build import capital, choices
 from ost.web.counter_desk import answer, blueprint, desk, here, keep, refused
-from ost.web.formats import roc
+from ost.web.formats import own_calendar
 
 OUTCOME, AFTER, HOLD = (f"counter/_dialog_{name}.html" for name in ("outcome", "after", "hold"))
 #: Where something may be left over, and what may have become of it.
@@ -344,7 +344,7 @@ def _hold(pulse, patient_id: str, values=None, errors=None) -> cv.HoldForm:
         patient_id=patient_id,
         number=found[0][1] if found else "",
         reasons=tuple(cv.Choice(f"{kind}.{c}", capital(wording.word(c))) for kind, c in codes),
-        values=values or {"come_back_on": roc(today + timedelta(days=1))},
+        values=values or {"come_back_on": own_calendar(today + timedelta(days=1))},
         errors=errors or {},
     )
 

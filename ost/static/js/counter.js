@@ -12,6 +12,7 @@
   // --- clocks and countdowns ---------------------------------------------------------------
 
   const clock = page.querySelector("[data-clock]");
+  const seconds = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "second", unitDisplay: "short" });
   const tick = () => {
     if (clock) {
       clock.textContent = new Intl.DateTimeFormat("en-GB", {
@@ -19,7 +20,7 @@
       }).format(now());
     }
     page.querySelectorAll("[data-seconds]").forEach((el) => {
-      el.textContent = Math.max(0, Math.floor((Number(el.dataset.seconds) - now()) / 1000)) + "\u00a0s";
+      el.textContent = seconds.format(Math.max(0, Math.floor((Number(el.dataset.seconds) - now()) / 1000)));
     });
     page.querySelectorAll("progress[data-until]").forEach((el) => {
       el.value = Math.max(0, (Number(el.dataset.until) - now()) / 1000);

@@ -18,8 +18,19 @@
   const openDialog = (dialog) => {
     if (!dialog || dialog.open) return;
     dialog.showModal();
-    const first = dialog.querySelector("[data-focus], [autofocus], .dialog__body input:not([type=hidden]), .dialog__body button");
+    const first = dialog.querySelector("[data-focus], [autofocus], .dialog__body :is(input:not([type=hidden]), select, textarea, button)");
     if (first) first.focus();
+  };
+
+  // A summary of errors names the field of each, so that "this is needed" twice says which two.
+  const colon = root.lang.startsWith("zh") ? "\uff1a" : ": ";
+  const nameErrors = () => {
+    document.querySelectorAll(".nhsuk-error-summary__list a:not([data-named])").forEach((link) => {
+      link.dataset.named = "1";
+      const field = document.getElementById(link.hash.slice(1));
+      const label = field && (field.labels?.[0] || field.querySelector("legend"));
+      if (label) link.textContent = label.textContent.trim() + colon + link.textContent;
+    });
   };
 
   const openArrived = (scope) => {
@@ -98,8 +109,9 @@
     }
   });
 
-  document.addEventListener("htmx:afterSettle", () => openArrived(document));
+  document.addEventListener("htmx:afterSettle", () => { nameErrors(); openArrived(document); });
   document.addEventListener("DOMContentLoaded", () => {
+    nameErrors();
     openArrived(document);
     const focus = document.querySelector("[data-focus]");
     if (focus) focus.focus();
