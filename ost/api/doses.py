@@ -21,6 +21,8 @@ blueprint = Blueprint("doses", __name__, description="One dose per person, day a
 #: More of anything is a slip or an attack; it also fits every database's integers.
 MOST = 10**12
 # Without the look ahead, Python's $ lets a line break through.
+# What goes into a record table is a code of a list, never free words: a name could not be taken out again.
+_CODE = ma.validate.Regexp(r"^[a-z][a-z0-9_]{0,39}\Z", error="Invalid value.")
 _ID = ma.validate.Regexp(r"^[A-Za-z0-9_-]{8,64}(?!\n)$")
 
 
@@ -66,7 +68,7 @@ class DoseWanted(Strict):
     seen = ma.fields.Nested(Seen, required=True)
     identity = ma.fields.Nested(IdentityShown, required=True)
     observations = ma.fields.List(
-        ma.fields.String(validate=ma.validate.Length(max=40)),
+        ma.fields.String(validate=_CODE),
         load_default=None,
         allow_none=True,
         metadata={
@@ -74,8 +76,8 @@ class DoseWanted(Strict):
         },
     )
     reasons = ma.fields.Dict(
-        keys=ma.fields.String(),
-        values=ma.fields.String(validate=ma.validate.Length(max=40)),
+        keys=ma.fields.String(validate=_CODE),
+        values=ma.fields.String(validate=_CODE),
         load_default=dict,
         metadata={"description": "coded answers to reasons of tier “reason”: {reason code: chosen code}"},
     )

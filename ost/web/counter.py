@@ -36,8 +36,9 @@ from ost.services.promise import DoseRequest, Identity, Refused
 from ost.web import counter_build as build
 from ost.web import counter_forms, counter_side, demo_reader
 from ost.web import counter_view as cv
-from ost.web.counter_build import FALLBACK, choices
+from ost.web.counter_build import FALLBACK
 from ost.web.counter_desk import answer, blueprint, desk, here, keep, quick, refused, token
+from ost.web.counter_words import choices, medicine_word
 
 __all__ = ["blueprint", "counter_forms"]  # the dialogs' routes come with their file
 
@@ -394,7 +395,7 @@ def downtime_list(counter_id: str):
         paper=printed,
         by=session().display_name,
         site_name=build.site_name(pulse.site),
-        medicine=build.medicine_word,
+        medicine=medicine_word,
     )
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from flask import g, url_for
 from flask_babel import gettext as _
 
 from ost import clock, policies, wording
@@ -26,6 +25,7 @@ from ost.services.places import site_facts
 from ost.services.work import new_id
 from ost.web import counter_view as cv
 from ost.web import demo_reader
+from ost.web.counter_words import capital, choices, face, medicine_name
 from ost.web.formats import clock as wall
 from ost.web.formats import mg
 from ost.wording import site_name
@@ -476,38 +476,3 @@ def _last(pulse, desk: Desk) -> cv.Toast | None:
         f"{capital(wording.word(desk.last['outcome']))} {wall(at, pulse.tz, seconds=True)}",
         desk.last["dose"],
     )
-
-
-def choices(codes, chosen: str = "") -> tuple[cv.Choice, ...]:
-    return tuple(cv.Choice(c, capital(wording.word(c)), c == chosen) for c in codes)
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def medicine_name(product: str | None, medicine: str) -> str:
-    for row in _products():
-        if row.id == product:
-            return {"en": row.name_en, "zh_Hans_CN": row.name_zh_hans}.get(language(), row.name_zh_hant)
-    return capital(wording.word(medicine)) if medicine else ""
-
-
-def product_names(product: str) -> tuple[str, ...]:
-    """Its name in the three languages, for the person's side."""
-    return next(((r.name_zh_hant, r.name_zh_hans, r.name_en) for r in _products() if r.id == product), ())
-
-
-def _products():
-    """The catalogue, read once a request."""
-    if "ost_products" not in g:
-        g.ost_products = stock_read.products(house())
-    return g.ost_products
-
-
-def face(patient_id: str) -> str:
-    return url_for("counter.face", patient_id=patient_id)
-
-
-def medicine_word(code: str) -> str:
-    return capital(wording.word(code))

@@ -23,8 +23,8 @@ from ost.services import amend, counter_page, decision, outcome, witness
 from ost.services import holds as hold_service
 from ost.services.register import BACK, DISPOSITIONS
 from ost.web import counter_view as cv
-from ost.web.counter_build import capital, choices
 from ost.web.counter_desk import answer, blueprint, desk, here, keep, refused
+from ost.web.counter_words import capital, choices
 from ost.web.formats import own_calendar
 
 OUTCOME, AFTER, HOLD = (f"counter/_dialog_{name}.html" for name in ("outcome", "after", "hold"))

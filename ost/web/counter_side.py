@@ -9,6 +9,7 @@ from ost.http import actor, house
 from ost.services import counter_page
 from ost.web import counter_build as build
 from ost.web import counter_view as cv
+from ost.web import counter_words
 
 
 def shown(pulse: counter_page.Pulse) -> cv.PatientSide:
@@ -21,7 +22,7 @@ def shown(pulse: counter_page.Pulse) -> cv.PatientSide:
         signature = policies.policy(pulse.policy).bool("signature_required", held.day)
         view = replace(
             view,
-            medicine=build.product_names(held.product),
+            medicine=counter_words.product_names(held.product),
             dose_ug=held.dose_ug,
             volume_ul=held.volume_ul,
             unit=held.unit,
@@ -31,5 +32,5 @@ def shown(pulse: counter_page.Pulse) -> cv.PatientSide:
         )
     if who:
         person = counter_page.standing(house(), actor(), who, pulse.site)
-        view = replace(view, number=person.number, face_url=build.face(who) if person.has_face else None)
+        view = replace(view, number=person.number, face_url=counter_words.face(who) if person.has_face else None)
     return replace(view, version=build.digest(view))

@@ -83,7 +83,7 @@ def test_a_fragment_is_answered_with_a_fragment(broken):
     answer = Pages(broken).fragment("/refused")
     assert answer.status_code == 401
     assert "<html" not in answer.get_data(as_text=True)
-    assert "3 tries" in answer.get_data(as_text=True)
+    assert "Tries left before a full sign-in is needed: 3" in answer.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("path", ["/bug", "/refused", "/nowhere"])

@@ -166,7 +166,7 @@ def test_the_next_bottle_and_the_next_patient_get_fresh_numbers(demo):
 
     with demo.house.read() as tx:
         work = Work(tx, demo.house.keys, SYSTEM, MAIN[0], "test", demo.house.now())
-        fresh = _next_bottle(work, MAIN[0])
+        fresh = _next_bottle(work, MAIN[0], 0)
     assert one(demo, sa.select(stock.bottle.c.id).where(stock.bottle.c.id == fresh)) is None
     row = all_of(demo, sa.select(site.site.c.number_prefix, site.site.c.next_number))
     for prefix, number in row:
