@@ -372,7 +372,13 @@ def hold(counter_id: str):
         errors = {"come_back_on": field_texts([error.code])}
         return answer(counter_id, dialog=HOLD, d=_hold(pulse, typed.get("patient_id", ""), typed, errors))
     except Refusal as refusal:
-        errors = {("reason_code" if k == "kind" else k): field_texts(v) for k, v in refusal.fields.items()}
+        empty = ["field_needed"] if not typed.get("reason") else None
+        errors = {
+            ("reason" if k in ("kind", "reason_code") else k): field_texts(
+                empty if empty and k in ("kind", "reason_code") else v
+            )
+            for k, v in refusal.fields.items()
+        }
         if not errors:
             return refused(counter_id, refusal)
         return answer(counter_id, dialog=HOLD, d=_hold(pulse, typed.get("patient_id", ""), typed, errors))
