@@ -11,11 +11,14 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from ost.models import site, stock
+from ost import canonical
+from ost.models import patient, site, stock
 from ost.rules.amounts import AmountError, volume_ul
+from ost.services import policy_of
 from ost.services.access import require
 from ost.services.counter_page import names
-from ost.services.queue import read_queue
+from ost.services.gather import gather
+from ost.services.queue import DONE, UNKNOWN, Row, read_queue
 from ost.services.work import Actor, House
 
 _B, _P = stock.bottle, stock.product
@@ -31,6 +34,7 @@ class PaperRow:
     unit: str
     state: str
     priority: tuple[str, ...]
+    stops: tuple[dict, ...] = ()  # why the rules give nothing now; then no dose is printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +70,18 @@ def paper(house: House, actor: Actor, site_id: str) -> Paper:
             )
         }
         said = {person: name for person, _number, name in names(house, tx, site_id, queue.day)}
-    rows = tuple(
-        PaperRow(
-            number=row.due.number,
-            name=said.get(row.due.patient, ""),
-            medicine=row.due.medicine,
-            dose_ug=row.due.dose_ug,
-            volume_ul=_volume(row.due.dose_ug, bottles.get(row.due.medicine)),
-            unit=bottles[row.due.medicine].unit if row.due.medicine in bottles else "ul",
-            state=row.state,
-            priority=row.due.priority,
+        p = patient.patient
+        wanted = p.c.id.in_({row.due.patient for row in queue.rows})
+        people = {person.id: person for person in tx.execute(sa.select(p).where(wanted))}
+        rows = tuple(
+            _row(house, tx, row, people[row.due.patient], site_id, now, said, bottles)
+            for row in sorted(queue.rows, key=lambda r: (r.due.number, r.due.slot))
         )
-        for row in sorted(queue.rows, key=lambda r: (r.due.number, r.due.slot))
-    )
     main = next(iter(bottles.values()), None)
-    text = "\n".join(f"{r.number} {r.medicine} {r.dose_ug} {r.volume_ul} {r.state}" for r in rows)
+    text = "\n".join(
+        f"{r.number} {r.medicine} {r.dose_ug} {r.volume_ul} {r.state} {[s['code'] for s in r.stops]}"
+        for r in rows
+    )
     digest = house.keys.search_mac("printed_list", f"{site_id} {now.isoformat()}\n{text}")[:12].upper()
     with house.work(actor, site_id, "queue.printed") as work:
         work.payload = {"people": len(rows), "digest": digest}
@@ -93,6 +94,30 @@ def paper(house: House, actor: Actor, site_id: str) -> Paper:
         strength_ug_per_ml=main.strength_ug_per_ml if main else None,
         rows=rows,
         digest=digest,
+    )
+
+
+def _row(
+    house: House, tx, row: Row, person, site_id: str, now: datetime, said: dict, bottles: dict
+) -> PaperRow:
+    """The dose as the counter would show it now: what the rules stop is not given by candle-light either."""
+    due, bottle = row.due, bottles.get(row.due.medicine)
+    dose_ug, stops = due.dose_ug, ()
+    if row.state not in (DONE, UNKNOWN):
+        seen = gather(tx, person, site_id=site_id, slot=due.slot, bottle=None, now=now)
+        _policy, verdict = policy_of.decide(house, tx, seen, now, before_check=True)
+        stops = tuple(canonical.plain(r) for r in verdict.reasons if r.tier == "stop")
+        dose_ug = verdict.dose_ug or due.dose_ug
+    return PaperRow(
+        number=due.number,
+        name=said.get(due.patient, ""),
+        medicine=due.medicine,
+        dose_ug=dose_ug,
+        volume_ul=_volume(dose_ug, bottle),
+        unit=bottle.unit if bottle else "ul",
+        state=row.state,
+        priority=due.priority,
+        stops=stops,
     )
 
 

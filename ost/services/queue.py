@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from ost import clock
 from ost.models import dose, prescription, site
-from ost.rules.facts import NOT_GIVEN
+from ost.rules.facts import BY_OTHER, NOT_GIVEN
 from ost.services.access import require
 from ost.services.expected import Due, expected
 from ost.services.work import Actor, House
@@ -143,6 +143,9 @@ def read_queue(tx: Connection, where: sa.Row, now: datetime) -> Queue:
 def _row(due: Due, given, hold, arrival, closed: bool) -> Row:
     lane = arrival.lane if arrival else ("priority" if due.priority else "normal")
     common = {"due": due, "arrived": arrival.number if arrival else None, "lane": lane}
+    if given is not None and given.outcome == BY_OTHER:
+        # This person has had nothing; a prescriber decides about another dose.
+        return Row(**common, state=HELD, dose_id=given.id, hold_reason=BY_OTHER)
     if given is not None and given.outcome != NOT_GIVEN:
         state = UNKNOWN if given.outcome is None else DONE
         return Row(**common, state=state, dose_id=given.id, given_at=given.given_at, served_at=given.site)

@@ -16,7 +16,7 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from flask import session as browser
 from flask_babel import gettext as _
 
-from ost import clock, policies
+from ost import clock, policies, wording
 from ost.answers import say
 from ost.errors import Refusal
 from ost.http import actor, allow, house, is_fragment, quiet, session
@@ -396,6 +396,7 @@ def downtime_list(counter_id: str):
         by=session().display_name,
         site_name=build.site_name(pulse.site),
         medicine=medicine_word,
+        reason=lambda found: wording.reason(found, printed.tz),
     )
 
 

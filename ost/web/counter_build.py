@@ -18,6 +18,7 @@ from ost import clock, policies, wording
 from ost.answers import say
 from ost.http import actor, holds, house, session
 from ost.i18n import language
+from ost.rules.facts import PastDose
 from ost.services import counter_page, decision, promise, stock_read
 from ost.services import queue as queues
 from ost.services.identify_at_counter import allowed_paths
@@ -231,7 +232,8 @@ def _who(pulse, shown: decision.Shown, rows) -> cv.PersonCard:
     facts = shown.facts
     taken = ("swallowed", "partly", "too_much")
     last = next((d for d in facts.past if d.outcome in taken and d.id != pulse.dose), None)
-    now_ug = shown.ordered_ug or (facts.order.dose_ug if facts.order else None)
+    last_ug = _swallowed(last) if last else None
+    now_ug = shown.dose_ug or shown.ordered_ug or (facts.order.dose_ug if facts.order else None)
     alike = counter_page.lookalikes(house(), pulse.site, facts.day).get(person.id, "")
     guest = person.home_site != pulse.site
     return cv.PersonCard(
@@ -242,12 +244,11 @@ def _who(pulse, shown: decision.Shown, rows) -> cv.PersonCard:
         born=person.born,
         face_url=face(person.id) if person.has_face else None,
         home_site=site_name(person.home_site),
-        last_dose_ug=(last.swallowed_ug if last.swallowed_ug is not None else last.promised_ug)
-        if last
-        else None,
+        last_dose_ug=last_ug,
         last_dose_at=(last.given_at or last.promised_at) if last else None,
         last_dose_site=site_name(last.site) if last and last.site != pulse.site else "",
-        change_ug=now_ug - last.ordered_ug if last and now_ug is not None else None,
+        # Between the two amounts that stand on the card: what was swallowed then, what is given now.
+        change_ug=now_ug - last_ug if last_ug is not None and now_ug is not None else None,
         missed_days=counter_page.missed(shown, pulse.policy),
         marks=_marks(person.priority, guest, False),
         lookalike=alike,
@@ -354,7 +355,11 @@ def _change_in_hand(shown: decision.Shown, held: counter_page.InHand) -> int | N
     last = next(
         (d for d in shown.facts.past if d.outcome in ("swallowed", "partly") and d.id != held.id), None
     )
-    return held.ordered_ug - last.ordered_ug if last else None
+    return held.dose_ug - _swallowed(last) if last else None
+
+
+def _swallowed(past: PastDose) -> int:
+    return past.promised_ug if past.swallowed_ug is None else past.swallowed_ug
 
 
 def _other(notice: dict) -> cv.OtherFace:

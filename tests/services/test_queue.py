@@ -95,13 +95,19 @@ def test_a_held_person_keeps_their_row_with_the_day_to_come_back(house, clinic):
 def test_the_paper_says_who_had_their_dose_and_its_code_is_on_record(house, clinic):
     other = make_patient(house, name="王小美")
     make_prescription(house, other)
+    long_away = make_patient(house, name="林久未")
+    make_prescription(house, long_away, elsewhere_on=house.now().date() - timedelta(days=4))
     given = give(house, clinic)
     end(house, clinic.nurse, Ending(given.dose_id, "swallowed"))
     sheet = paper(house, clinic.nurse, clinic.site)
     assert {(r.name, r.state, r.dose_ug, r.volume_ul) for r in sheet.rows} == {
         ("陳大明", "done", 60_000, 6_000),
         ("王小美", "expected", 60_000, 6_000),
+        ("林久未", "expected", 30_000, 3_000),
     }
+    # What the rules stop at the screen is stopped on paper too.
+    stopped = {r.name: {s["code"] for s in r.stops} for r in sheet.rows if r.stops}
+    assert stopped == {"林久未": {"missed_days_half_dose"}}
     e = audit.audit_event
     with house.read() as tx:
         printed = tx.execute(sa.select(e.c.payload).where(e.c.kind == "queue.printed")).scalar_one()
@@ -131,3 +137,10 @@ def test_the_end_of_a_session_sweeps_what_is_open(house, clinic):
     assert events[-1].actor == clinic.nurse.id
     # Left as not known: the slot stays shut until somebody says what happened.
     assert "attempt_unresolved" in {r["code"] for r in give(house, clinic).reasons}
+
+
+def test_a_dose_swallowed_by_another_is_not_done_for_the_person_it_was_for(house, clinic):
+    given = give(house, clinic)
+    end(house, clinic.nurse, Ending(given.dose_id, "swallowed_by_other"))
+    row = next(r for r in queue(house, clinic.nurse, clinic.site).rows if r.due.patient == clinic.patient)
+    assert (row.state, row.hold_reason) == ("held", "swallowed_by_other")
