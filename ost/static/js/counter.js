@@ -280,51 +280,7 @@
 
   // --- the signature ----------------------------------------------------------------------------------------
 
-  const strokes = {}; // by dose, so that a refresh of the zone does not wipe it
-  const pads = () => page.querySelectorAll("canvas[data-sign]").forEach((canvas) => {
-    const mine = (strokes[canvas.dataset.sign] ||= []);
-    const pen = canvas.getContext("2d");
-    const draw = () => {
-      pen.clearRect(0, 0, canvas.width, canvas.height);
-      pen.strokeStyle = getComputedStyle(canvas).color;
-      pen.lineWidth = 4;
-      pen.lineCap = pen.lineJoin = "round";
-      mine.forEach((line) => {
-        pen.beginPath();
-        line.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
-        pen.stroke();
-      });
-      const hidden = document.querySelector("[data-signature]");
-      if (hidden) hidden.value = mine.length ? JSON.stringify(mine) : "";
-    };
-    draw();
-    if (canvas.dataset.ready) return;
-    canvas.dataset.ready = "1";
-    const point = (event) => {
-      const box = canvas.getBoundingClientRect();
-      return [
-        Math.round(((event.clientX - box.left) * canvas.width) / box.width),
-        Math.round(((event.clientY - box.top) * canvas.height) / box.height),
-      ];
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      canvas.setPointerCapture(event.pointerId);
-      mine.push([point(event)]);
-      draw();
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!canvas.hasPointerCapture(event.pointerId) || !mine.length) return;
-      mine[mine.length - 1].push(point(event));
-      draw();
-    });
-  });
-  document.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-sign-clear]")) return;
-    const canvas = event.target.closest(".sign").querySelector("canvas");
-    strokes[canvas.dataset.sign].length = 0;
-    pads();
-  });
+  const pads = window.ostSignPads(() => document.querySelector("[data-signature]"), 4);
 
   gate();
   tick();
