@@ -1,18 +1,25 @@
 """Readers at the counter, and the fingerprints they take.
 
-Knows nothing of patients, doses or the web. `open_reader` is the only place
-where a driver is chosen.
+Knows nothing of patients, doses or the web. A driver is chosen here
+and nowhere else.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from devices.interface import Reader, ReaderUnknown, SimulatedReaderRefused
+from devices.interface import Reader, ReaderUnknown, ReaderUnusable, SimulatedReaderRefused
 
-KINDS = ("simulated",)
+#: Kind to module and class. Imported when chosen, so that each needs only its own libraries.
+DRIVERS = MappingProxyType(
+    {
+        "simulated": ("devices.readers.simulated", "SimulatedReader"),
+    }
+)
+KINDS = tuple(DRIVERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +34,26 @@ class ReaderSettings:
     options: Mapping = field(default_factory=lambda: MappingProxyType({}))
 
 
-def open_reader(settings: ReaderSettings) -> Reader:
-    """The reader of that kind, open. Drivers are imported here, so that each needs only its own libraries.
+def make_reader(settings: ReaderSettings) -> Reader:
+    """The reader of that kind, not open yet: an agent keeps it until its device is plugged in.
 
-    Raises ReaderUnknown, SimulatedReaderRefused, or ReaderUnplugged when there is no device.
+    Raises ReaderUnknown, SimulatedReaderRefused, or ReaderUnusable("reader_misconfigured") for wrong options.
     """
-    if settings.kind == "simulated":
-        from devices.readers.simulated import SimulatedReader as Driver
-    else:
+    if settings.kind not in DRIVERS:
         raise ReaderUnknown(settings.kind)
-    reader = Driver(**settings.options)
+    module, name = DRIVERS[settings.kind]
+    driver = getattr(importlib.import_module(module), name)
+    try:
+        reader = driver(**settings.options)
+    except (TypeError, ValueError) as error:
+        raise ReaderUnusable("reader_misconfigured", str(error)[:120]) from None
     if reader.simulated and not settings.allow_simulated:
         raise SimulatedReaderRefused(settings.kind)
+    return reader
+
+
+def open_reader(settings: ReaderSettings) -> Reader:
+    """The reader of that kind, open. Raises as `make_reader`, and what `Reader.open` raises."""
+    reader = make_reader(settings)
     reader.open()
     return reader

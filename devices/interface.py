@@ -32,10 +32,37 @@ MAX_SAMPLE_BYTES = 8_000_000
 
 CAPTURED, NOT_CAPTURED, UNKNOWN = ENDINGS = ("captured", "not_captured", "unknown")
 
-#: Why certainly nothing was captured.
-NOT_CAPTURED_CODES = ("timed_out", "too_wet", "no_finger", "cancelled", "unplugged", "closed")
-#: Why nobody knows whether something was.
-UNKNOWN_CODES = ("vanished", "garbled")
+#: Why certainly nothing was captured. "rejected": the device gave something that is not what it
+#: says it gives (size, resolution, signature); "busy": another program holds it; "device_error": it said so itself.
+NOT_CAPTURED_CODES = (
+    "timed_out",
+    "too_wet",
+    "no_finger",
+    "cancelled",
+    "unplugged",
+    "closed",
+    "busy",
+    "rejected",
+    "device_error",
+)
+#: Why nobody knows whether something was: it left, it spoke nonsense, it fell silent halfway.
+UNKNOWN_CODES = ("vanished", "garbled", "silent")
+
+#: What a device can give. Only the first is first class: the picture is extracted here.
+GIVES_IMAGE, GIVES_TEMPLATE, GIVES_OWN_MATCHING = GIVES = ("image", "template", "own_matching")
+
+#: Why a device cannot be used now: codes of ReaderError, of a heartbeat and of `ost devices probe`.
+TROUBLES = (
+    "reader_unplugged",
+    "reader_package_missing",
+    "reader_permission_denied",
+    "reader_port_taken",
+    "reader_not_answering",
+    "reader_not_ready",
+    "reader_not_trusted",
+    "reader_refused_password",
+    "reader_misconfigured",
+)
 
 READY, CLOSED, UNPLUGGED = STATES = ("ready", "closed", "unplugged")
 
@@ -50,6 +77,18 @@ class ReaderUnplugged(ReaderError):
     """The device is not there. Plug it in; opening again is safe."""
 
     code = "reader_unplugged"
+
+
+class ReaderUnusable(ReaderError):
+    """The device may be there but cannot be used; `code` is one of TROUBLES. Opening again is safe.
+
+    `about`: a short technical word for the operator (a package's name, a port), never sample data.
+    """
+
+    def __init__(self, code: str, about: str = ""):
+        super().__init__(about or code)
+        self.code = code
+        self.about = about
 
 
 class ReaderUnknown(ReaderError):
@@ -115,6 +154,32 @@ class Unknown:
 Capture = Captured | NotCaptured | Unknown
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a device says of itself: claims, recorded and never trusted.
+
+    `gives`: one of GIVES. `dpi`: of its pictures, None where it gives none or does not say.
+    `liveness`: its declared level of presentation attack detection in its own words, "none" where it
+    declares none; nothing here tests it.
+    """
+
+    kind: str
+    gives: str
+    modality: str = FINGER
+    simulated: bool = False
+    dpi: int | None = None
+    maker: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    firmware: str | None = None
+    liveness: str = "none"
+
+    def declared(self) -> Mapping[str, str]:
+        """The part that travels with each sample."""
+        said = {"maker": self.maker, "model": self.model, "serial": self.serial, "firmware": self.firmware}
+        return MappingProxyType({k: v[:80] for k, v in said.items() if v} | {"liveness": self.liveness[:80]})
+
+
 @runtime_checkable
 class Reader(Protocol):
     """One device. `simulated` readers announce themselves by it, and nothing can unsay it."""
@@ -124,13 +189,19 @@ class Reader(Protocol):
     simulated: bool
 
     def open(self) -> None:
-        """Be open. Raises ReaderUnplugged when there is no device."""
+        """Be open. Raises ReaderUnplugged when there is no device, ReaderUnusable with the reason otherwise."""
 
     def close(self) -> None:
         """Be closed. Never raises; a waiting `capture` ends with NotCaptured("closed")."""
 
     def state(self) -> str:
         """One of STATES; never raises and never waits for the device."""
+
+    def trouble(self) -> str | None:
+        """While the state is not "ready", the last reason, one of TROUBLES; None when there is none. Never waits."""
+
+    def about(self) -> About:
+        """What is known of the device so far; fuller once it was open. Never raises and never waits."""
 
     def capture(self, timeout_s: float) -> Capture:
         """Wait for a touch, at most `timeout_s` seconds. Never raises for what a device or a finger does."""
@@ -143,7 +214,8 @@ class Reader(Protocol):
 class Touch:
     """One capture as it travels from the agent to the server's door.
 
-    `ending` is one of ENDINGS, `code` why there is no sample (None with one). The digest
+    `ending` is one of ENDINGS, `code` why there is no sample (None with one). `reader`: the agent's
+    own name for the device; `touch_ms`: from the finger to the sample, by the agent's clock. The digest
     covers every field, so that a signature over it binds them all.
     """
 
@@ -152,16 +224,18 @@ class Touch:
     ending: str
     code: str | None = None
     sample: Sample | None = None
+    reader: str = "reader"
+    touch_ms: int | None = None
 
     @classmethod
-    def of(cls, reader: Reader, capture: Capture) -> Touch:
+    def of(cls, reader: Reader, capture: Capture, name: str = "reader", touch_ms: int | None = None) -> Touch:
         match capture:
             case Captured(sample):
-                return cls(reader.kind, reader.simulated, CAPTURED, None, sample)
+                return cls(reader.kind, reader.simulated, CAPTURED, None, sample, name, touch_ms)
             case NotCaptured(code):
-                return cls(reader.kind, reader.simulated, NOT_CAPTURED, code)
+                return cls(reader.kind, reader.simulated, NOT_CAPTURED, code, None, name, touch_ms)
             case Unknown(code):
-                return cls(reader.kind, reader.simulated, UNKNOWN, code)
+                return cls(reader.kind, reader.simulated, UNKNOWN, code, None, name, touch_ms)
 
     def _head(self) -> dict:
         head = {
@@ -169,6 +243,8 @@ class Touch:
             "simulated": self.simulated,
             "ending": self.ending,
             "code": self.code,
+            "reader": self.reader,
+            "touch_ms": self.touch_ms,
             "sample": None,
         }
         if self.sample is not None:
@@ -198,17 +274,28 @@ class Touch:
         """The touch in a JSON object. Raises BadTouch with the name of the first wrong field."""
         if not isinstance(wire, Mapping):
             raise BadTouch("touch")
-        unknown = set(wire) - {"reader_kind", "simulated", "ending", "code", "sample"}
+        unknown = set(wire) - {
+            "reader_kind",
+            "simulated",
+            "ending",
+            "code",
+            "sample",
+            "reader",
+            "touch_ms",
+        }
         if unknown:
             raise BadTouch("unknown field")
         _need(isinstance(wire.get("simulated"), bool), "simulated")
         _need(_word(wire.get("reader_kind")), "reader_kind")
+        _need(_word(wire.get("reader")), "reader")
+        touch_ms = wire.get("touch_ms")
+        _need(touch_ms is None or (type(touch_ms) is int and 0 <= touch_ms < 3_600_000), "touch_ms")
         ending, code, raw = wire.get("ending"), wire.get("code"), wire.get("sample")
         _need(ending in ENDINGS, "ending")
         _need(code is None if ending == CAPTURED else _word(code), "code")
         _need((raw is not None) == (ending == CAPTURED), "sample")
         sample = None if raw is None else _sample_from(raw)
-        return cls(wire["reader_kind"], wire["simulated"], ending, code, sample)
+        return cls(wire["reader_kind"], wire["simulated"], ending, code, sample, wire["reader"], touch_ms)
 
 
 def _need(condition: bool, what: str) -> None:

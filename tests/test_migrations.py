@@ -91,7 +91,14 @@ def test_the_last_ends_at_the_models(empty):
 
 def _matters(step) -> bool:
     name = step[0] if isinstance(step, tuple) else step[0][0]
-    return name in ("add_table", "remove_table", "add_column", "remove_column", "modify_nullable", "add_index")
+    return name in (
+        "add_table",
+        "remove_table",
+        "add_column",
+        "remove_column",
+        "modify_nullable",
+        "add_index",
+    )
 
 
 def test_again_is_harmless_and_keeps_every_row(empty):

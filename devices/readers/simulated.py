@@ -11,15 +11,16 @@ from __future__ import annotations
 import queue
 import secrets
 import time
-from types import MappingProxyType
 
 from devices.fingerprints.drawing import CONDITIONS, draw, png
 from devices.fingerprints.extract import DPI
 from devices.interface import (
     CLOSED,
     FINGER,
+    GIVES_IMAGE,
     READY,
     UNPLUGGED,
+    About,
     Capture,
     Captured,
     NotCaptured,
@@ -28,7 +29,8 @@ from devices.interface import (
     Unknown,
 )
 
-_DECLARED = MappingProxyType({"maker": "ost", "model": "simulated", "liveness": "none"})
+_ABOUT = About("simulated", GIVES_IMAGE, simulated=True, dpi=DPI, maker="ost", model="simulated")
+_DECLARED = _ABOUT.declared()
 
 
 class SimulatedReader:
@@ -94,6 +96,12 @@ class SimulatedReader:
         if not self._plugged:
             return UNPLUGGED
         return READY if self._open else CLOSED
+
+    def trouble(self) -> str | None:
+        return None if self._plugged else ReaderUnplugged.code
+
+    def about(self) -> About:
+        return _ABOUT
 
     def capture(self, timeout_s: float) -> Capture:
         until = time.monotonic() + timeout_s

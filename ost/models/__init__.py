@@ -5,16 +5,31 @@ and written once as values; there is no object to keep in step with them, and
 the dose path pays for nothing else.
 """
 
-from ost.models import audit, dose, patient, prescription, site, staff, station, stock
+from ost.models import (
+    audit,
+    dose,
+    identity,
+    lookup,
+    patient,
+    prescription,
+    reader,
+    site,
+    staff,
+    station,
+    stock,
+)
 from ost.models.base import metadata, record_tables
 
 __all__ = [
     "append_only_tables",
     "audit",
     "dose",
+    "identity",
+    "lookup",
     "metadata",
     "patient",
     "prescription",
+    "reader",
     "record_tables",
     "site",
     "staff",

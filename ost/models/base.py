@@ -57,4 +57,17 @@ def record_tables() -> list[sa.Table]:
     return [t for t in metadata.tables.values() if t.info.get("record")]
 
 
-__all__ = ["Digest", "Id", "Instant", "Json", "Word", "col", "key", "metadata", "opt", "record", "ref", "table"]
+__all__ = [
+    "Digest",
+    "Id",
+    "Instant",
+    "Json",
+    "Word",
+    "col",
+    "key",
+    "metadata",
+    "opt",
+    "record",
+    "ref",
+    "table",
+]

@@ -1,4 +1,4 @@
-"""What every reader must do, whatever is behind it. A new driver is added to READERS and passes the same tests."""
+"""What every reader must do, whatever is behind it. A new driver gets a bench in tests/devices/benches and passes the same tests."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import time
 
 import pytest
 
-from devices import ReaderSettings, open_reader
-from devices.fingerprints import TooFewCylinders, load_image, require_finger
+from devices import KINDS, ReaderSettings, open_reader
+from devices.fingerprints import TooFewCylinders, decode, load_image, require_finger
 from devices.fingerprints.cylinders import cylinders
 from devices.fingerprints.errors import FingerprintError
 from devices.fingerprints.extract import extract
 from devices.interface import (
     CLOSED,
     FINGER,
+    GIVES,
+    ISO_TEMPLATE,
+    NOT_CAPTURED_CODES,
     READY,
+    STATES,
+    TROUBLES,
+    UNKNOWN_CODES,
     UNPLUGGED,
     BadTouch,
     Captured,
@@ -23,46 +29,41 @@ from devices.interface import (
     Reader,
     ReaderUnknown,
     ReaderUnplugged,
+    ReaderUnusable,
     Sample,
     SimulatedReaderRefused,
     Touch,
     Unknown,
 )
 from devices.readers.simulated import SimulatedReader
+from tests.devices.benches import BENCHES, make_bench
 
 
-class SimulatedBench:
-    """How a test lays fingers on this kind of reader."""
-
-    def __init__(self):
-        self.reader = SimulatedReader()
-
-    def lay_on(self):
-        self.reader.touch(finger=7, impression=1)
-
-    def unplug(self):
-        self.reader.unplug()
-
-    def plug_in(self):
-        self.reader.plug_in()
-
-    def vanish(self):
-        self.reader.vanish()
-
-
-READERS = [SimulatedBench]
-
-
-@pytest.fixture(params=READERS)
+@pytest.fixture(params=BENCHES)
 def bench(request):
-    made = request.param()
+    made = make_bench(request.param)
     yield made
-    made.reader.close()
+    made.end()
 
 
 def test_it_keeps_the_promise_of_a_reader(bench):
     assert isinstance(bench.reader, Reader)
     assert bench.reader.kind.isidentifier()
+    assert bench.reader.kind in KINDS
+
+
+def test_every_driver_stands_on_a_bench():
+    assert set(BENCHES) == set(KINDS)
+
+
+def test_it_says_what_it_is_before_and_after_it_was_open(bench):
+    for _ in range(2):
+        about = bench.reader.about()
+        assert (about.kind, about.simulated) == (bench.reader.kind, bench.reader.simulated)
+        assert about.gives in GIVES
+        assert about.modality == bench.reader.modality
+        assert all(isinstance(v, str) and len(v) <= 80 for v in about.declared().values())
+        bench.reader.open()
 
 
 def test_open_and_closed_are_ends_that_may_be_asked_for_twice(bench):
@@ -85,10 +86,17 @@ def test_a_finger_gives_a_sample_the_extractor_can_use(bench):
     captured = bench.reader.capture(5)
     assert isinstance(captured, Captured)
     sample = captured.sample
-    assert (sample.modality, sample.format, sample.dpi) == (FINGER, "image/png", 500)
+    assert (sample.modality, sample.format, sample.dpi) == (FINGER, bench.format, bench.dpi)
+    assert "liveness" in sample.declared
+    assert cylinders(minutiae_of(sample)).enough
+
+
+def minutiae_of(sample):
+    if sample.format == ISO_TEMPLATE:
+        return decode(sample.data)
     image = load_image(sample.data)
     require_finger(image, sample.dpi)
-    assert cylinders(extract(image, sample.dpi)).enough
+    return extract(image, sample.dpi)
 
 
 def test_nobody_touches_and_the_wait_ends_in_time(bench):
@@ -101,10 +109,11 @@ def test_nobody_touches_and_the_wait_ends_in_time(bench):
 def test_unplugged_is_said_and_plugging_in_mends_it(bench):
     bench.reader.open()
     bench.unplug()
-    assert bench.reader.state() == UNPLUGGED
     assert bench.reader.capture(0.1) == NotCaptured("unplugged")
-    with pytest.raises(ReaderUnplugged):
+    assert bench.reader.state() == UNPLUGGED
+    with pytest.raises((ReaderUnplugged, ReaderUnusable)):
         bench.reader.open()
+    assert bench.reader.trouble() in TROUBLES
     bench.plug_in()
     bench.reader.open()
     bench.lay_on()
@@ -116,6 +125,25 @@ def test_lost_halfway_is_not_known_and_never_a_capture(bench):
     bench.vanish()
     assert bench.reader.capture(1) == Unknown("vanished")
     assert bench.reader.state() == UNPLUGGED
+
+
+def test_each_fault_ends_clearly_and_nothing_needs_a_restart(bench):
+    """The same object, driven on: a fault is said, and once it is mended a finger is read again."""
+    faults = bench.faults()
+    assert faults
+    for fault in faults:
+        bench.plug_in()
+        bench.reader.open()
+        fault.lay()
+        ended = bench.reader.capture(1)
+        assert (type(ended).__name__, ended.code) in fault.endings, fault.name
+        assert ended.code in (NOT_CAPTURED_CODES if isinstance(ended, NotCaptured) else UNKNOWN_CODES)
+        assert bench.reader.state() in STATES
+        bench.plug_in()
+        bench.reader.open()
+        assert bench.reader.trouble() is None
+        bench.lay_on()
+        assert isinstance(bench.reader.capture(5), Captured), f"after: {fault.name}"
 
 
 def test_closing_ends_a_wait(bench):
