@@ -39,7 +39,7 @@ run: install
 codes:
 	@OST_MODE=demo $(BIN)/ost demo codes
 
-install: .venv/.installed assets
+install: .venv/.installed .venv/.machine assets
 
 assets: $(CSS) $(CATALOGUES)
 
@@ -50,6 +50,11 @@ assets: $(CSS) $(CATALOGUES)
 	  { echo "This Python cannot make virtual environments: install the rest of it (on Debian: apt-get install python3-venv) and run make again."; exit 1; }
 	@echo "Making a Python environment in .venv"
 	@$(PYTHON) -m venv .venv
+	@touch $@
+
+# What reports as PDF need; asked for once, and never a reason to stop.
+.venv/.machine: config/machine.sh | .venv/.created
+	@bash config/machine.sh run
 	@touch $@
 
 .venv/.locked: requirements.txt | .venv/.created
@@ -106,9 +111,9 @@ words: .venv/.locked
 	@$(BIN)/pybabel --quiet update --input-file=build/messages.pot --output-dir=ost/translations \
 	  --no-fuzzy-matching --ignore-obsolete
 
-# PostgreSQL, Chromium and Chinese fonts, from Debian's packages where that is allowed.
+# PostgreSQL, Chromium, libfprint and more, from Debian's packages where that is allowed.
 machine:
-	@bash tests/machine.sh
+	@bash config/machine.sh test
 
 lint: .venv/.tested
 	@$(BIN)/ruff check .
