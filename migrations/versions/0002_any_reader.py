@@ -222,6 +222,23 @@ def upgrade():
         sa.PrimaryKeyConstraint("alert", name=op.f("pk_quiet_alert_seen")),
     )
 
+    op.create_table(
+        "station_task",
+        sa.Column("station", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("patient", sa.String(length=64), nullable=True),
+        sa.Column("finger", sa.String(length=40), nullable=True),
+        sa.Column("session", sa.String(length=64), nullable=True),
+        sa.Column("said", sa.Text(), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("set_by", sa.String(length=64), nullable=False),
+        sa.Column("set_at", Instant(timezone=True), nullable=False),
+        sa.Column("until", Instant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_station_task_patient")),
+        sa.ForeignKeyConstraint(["station"], ["station.id"], name=op.f("fk_station_task_station")),
+        sa.PrimaryKeyConstraint("station", name=op.f("pk_station_task")),
+    )
+
     dialect = op.get_bind().dialect.name
     for name in APPEND_ONLY:
         for statement in protect_sql(name, dialect):
@@ -229,6 +246,7 @@ def upgrade():
 
 
 def downgrade():
+    op.drop_table("station_task")
     op.drop_table("quiet_alert_seen")
     op.drop_index("ix_identity_try_site_at", table_name="identity_try")
     op.drop_table("identity_try")

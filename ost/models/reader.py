@@ -54,3 +54,20 @@ capture_measure = record(
     sa.Index("ix_capture_measure_site_at", "site", "at"),
     sa.ForeignKeyConstraint(["capture"], ["capture.id"]),
 )
+
+# What the next touches of a station are for, instead of calling a person to the counter: enrolling a
+# finger, or a guided evaluation. Working state: gone when done, or after `until`.
+station_task = table(
+    "station_task",
+    key("station"),
+    col("kind", Word),  # "enrol" | "evaluate"
+    ref("patient", "patient.id", optional=True),
+    opt("finger", Word),
+    opt("session", sa.String(64)),  # of an evaluation
+    opt("said", sa.Text),  # JSON: what the last touch came to, for the page that waits
+    col("number", sa.Integer),  # grows with each touch
+    col("set_by"),
+    col("set_at", Instant),
+    col("until", Instant),
+    sa.ForeignKeyConstraint(["station"], ["station.id"]),
+)
