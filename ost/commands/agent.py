@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 
 from config.settings import Settings
-from devices import KINDS, ReaderSettings, open_reader
+from devices import KINDS, ReaderSettings, make_reader
 from devices.agent import Agent, HttpDoor, KeyFileUnsafe, Refused, StationKey, Unreachable, enrol
 from devices.interface import ReaderError
 from devices.readers.simulated import SimulatedReader
+from ost.commands.reader_options import reader_options
 from ost.commands.shared import console, read_settings
 from ost.errors import catalogue
 
@@ -25,7 +26,8 @@ _LINES = "a number lays that synthetic finger on; wet NUMBER, vanish, unplug, pl
 @click.option("--enrol", "code", help="The administrator's one-time code; needed once.")
 @click.option("--key", "key_file", type=click.Path(path_type=Path), help="The station's key file.")
 @click.option("--reader", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="Kind of reader.")
-def command(server: str, code: str | None, key_file: Path | None, reader: str) -> None:
+@reader_options
+def command(server: str, code: str | None, key_file: Path | None, reader: str, options: dict) -> None:
     """Bring touches of this counter's reader to the server."""
     settings = read_settings()
     path = key_file or settings.home / "agent" / "station.json"
@@ -35,7 +37,7 @@ def command(server: str, code: str | None, key_file: Path | None, reader: str) -
         raise click.ClickException(str(error)) from error
     if code:
         _enrol(door, code, path)
-    agent = Agent(_reader(settings, reader), door, _key(path))
+    agent = Agent(_reader(settings, reader, options), door, _key(path))
     _run(agent)
 
 
@@ -60,9 +62,10 @@ def _key(path: Path) -> StationKey:
         raise click.ClickException(str(error)) from error
 
 
-def _reader(settings: Settings, kind: str):
+def _reader(settings: Settings, kind: str, options: dict):
+    """Not open yet: the agent waits for a device that is not plugged in."""
     try:
-        return open_reader(ReaderSettings(kind, allow_simulated=settings.demo))
+        return make_reader(ReaderSettings(kind, settings.demo, options))
     except ReaderError as error:
         raise click.ClickException(_said(error.code)) from error
 
