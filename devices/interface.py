@@ -134,7 +134,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
+    """`touch_ms`: from the finger being there to the sample, where the driver can tell; None where it cannot."""
+
     sample: Sample
+    touch_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +233,9 @@ class Touch:
     @classmethod
     def of(cls, reader: Reader, capture: Capture, name: str = "reader", touch_ms: int | None = None) -> Touch:
         match capture:
-            case Captured(sample):
-                return cls(reader.kind, reader.simulated, CAPTURED, None, sample, name, touch_ms)
+            case Captured(sample, seen_ms):
+                known_ms = touch_ms if seen_ms is None else seen_ms
+                return cls(reader.kind, reader.simulated, CAPTURED, None, sample, name, known_ms)
             case NotCaptured(code):
                 return cls(reader.kind, reader.simulated, NOT_CAPTURED, code, None, name, touch_ms)
             case Unknown(code):

@@ -127,7 +127,9 @@ class SimulatedReader:
                 case ("image", image, dpi):
                     return Captured(Sample(FINGER, "image/png", image, dpi, _DECLARED))
                 case ("finger", finger, condition, impression):
+                    laid_on = time.monotonic()
                     picture = draw(
                         finger, secrets.randbits(32) if impression is None else impression, condition
                     )
-                    return Captured(Sample(FINGER, "image/png", png(picture), DPI, _DECLARED))
+                    sample = Sample(FINGER, "image/png", png(picture), DPI, _DECLARED)
+                    return Captured(sample, round((time.monotonic() - laid_on) * 1000))
