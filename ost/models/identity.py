@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from ost.models.base import Instant, Json, Word, col, key, opt, record, ref, table
+from ost.models.base import Digest, Instant, Json, Word, col, key, opt, record, ref, table
 
 # Which of the pack's ways this site uses; the newest row counts.
 site_identity_choice = record(
@@ -35,32 +35,32 @@ identity_try = record(
     sa.Index("ix_identity_try_site_at", "site", "at"),
 )
 
-# The finger a patient chose to call for help without a word, and whom it tells. Sealed with the
-# person's key: the database does not say which finger, nor that the row is not empty.
+# The finger a patient chose to call for help without a word, and whom it tells. Everybody who enrols
+# has a row, of one length, sealed with their own key: the database does not say which finger, nor
+# whether there is one. Nor when it was set, nor by whom: that would say it too.
 duress_finger = table(
     "duress_finger",
     key("patient"),
     col("sealed", sa.LargeBinary),
-    col("set_at", Instant),
-    col("set_by"),
     sa.ForeignKeyConstraint(["patient"], ["patient.id"]),
 )
 
-# A touch of that finger. Only the chosen clinician sees it; nothing at the counter differs.
+# One row for every touch that named somebody, whichever finger it was. `told` is a MAC over this row
+# and the clinician it tells, or over this row and nobody: only who holds the search key can say which.
 quiet_alert = record(
     "quiet_alert",
     key(),
     ref("patient", "patient.id"),
-    col("clinician", index=True),
     ref("site", "site.id", sa.String(12)),
     ref("capture", "capture.id", unique=True),
-    col("at", Instant),
+    col("told", Digest),
+    col("at", Instant, index=True),
 )
 
+# The clinician has seen it. `mark` is a MAC over the alert and the clinician: it names no touch.
 quiet_alert_seen = record(
     "quiet_alert_seen",
-    key("alert"),
+    key("mark", Digest),
     col("by"),
     col("at", Instant),
-    sa.ForeignKeyConstraint(["alert"], ["quiet_alert.id"]),
 )

@@ -59,7 +59,8 @@ witness_token = table(
     "witness_token",
     key(type_=Digest),
     ref("account", "account.id"),
-    col("dose", sa.String(64)),  # or another subject of two persons: "bottle:...", "void:..."
+    col("dose", sa.String(64)),  # or another subject of two persons: "destroy:...", a person at a counter
+    opt("act", Word),  # the one step it is for; empty: any step on this subject
     col("created_at", Instant),
     col("expires_at", Instant),
     opt("used_at", Instant),

@@ -136,6 +136,13 @@ KEYS = MappingProxyType(
         "reasons_for_void": _list(N_("why a recorded dose is void"), dated=False),
         # -- identity, signature, witnesses
         "identity_paths": _list(N_("how a person may be called to the counter"), dated=False),
+        "card_pin_required": Key(
+            BOOL, "yes/no", N_("a card that calls a person needs their PIN"), "true", dated=False
+        ),
+        "number_face_second_required": Key(
+            BOOL, "yes/no", N_("number and face are confirmed by a second member of staff"), "true", dated=False
+        ),
+        "identity_documents": _list(N_("papers with a photograph that show who one is"), "fewer", dated=False),
         "handover_identity_paths": _list(N_("how a person may be confirmed at hand-over"), dated=False),
         "handover_identity_required": Key(
             BOOL, "yes/no", N_("identity again at hand-over"), "true", dated=False
