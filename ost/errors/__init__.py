@@ -64,7 +64,7 @@ class Catalogue:
 
 
 #: One part per subject: a file beside this one with MESSAGES. Add yours here.
-PARTS = ("general", "access", "clinical", "dosing", "biometrics", "readers", "people", "stock", "counter")
+PARTS = ("general", "access", "clinical", "dosing", "biometrics", "readers", "people", "stock", "counter", "enrolling")
 
 
 def _load() -> Catalogue:

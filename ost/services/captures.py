@@ -19,10 +19,11 @@ from devices.fingerprints.errors import FingerprintError
 from devices.interface import CAPTURED, NOT_CAPTURED_CODES, UNKNOWN_CODES, Touch
 from ost import policies
 from ost.models.station import capture
-from ost.services import door, touched
+from ost.services import door, station_task, touched
 from ost.services.door import Entered, TurnedAway
 from ost.services.gallery import PrintGallery
 from ost.services.probe import probe_of
+from ost.services.station_kinds import HANDLERS
 from ost.services.work import House
 
 REFUSED = "refused"
@@ -32,8 +33,9 @@ REFUSED = "refused"
 class CaptureAnswer:
     """What the agent hears: how it went, never of whom.
 
-    `result`: one of touched.RESULTS, or "refused". `code`: of the catalogue, None when a
-    person was shown or confirmed. `capture`: the id it is kept under, None when refused.
+    `result`: one of touched.RESULTS, "taken" where the station's touches are for something else, or
+    "refused". `code`: of the catalogue, None when a person was shown or confirmed, or the touch was good.
+    `capture`: the id it is kept under, None when refused.
     """
 
     result: str
@@ -60,8 +62,11 @@ def receive_capture(
         return _refuse(house, entered, "challenge_stale")
     if touch.simulated and not house.demo:
         return _refuse(house, entered, "simulated_reader_refused")
-    print_, problem, found = _read(touch)
     try:
+        result = station_task.take(house, gallery, entered, digest, touch, HANDLERS)
+        if result is not None:
+            return CaptureAnswer(**result)
+        print_, problem, found = _read(touch)
         result = touched.keep(house, gallery, entered, digest, touch, print_, problem, found)
     except IntegrityError:
         # The same challenge was used by another post while this one was being read.

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from devices.fingerprints import ALGORITHM
-from devices.fingerprints import quality as image_quality
-from devices.fingerprints.cylinders import Cylinders, cylinders
-from devices.fingerprints.decide import DUPLICATE, VERIFY_1_1
+from devices.fingerprints.cylinders import Cylinders
+from devices.fingerprints.decide import DUPLICATE, verify
 from devices.fingerprints.errors import FingerprintError
-from devices.fingerprints.extract import extract
 from devices.fingerprints.gallery import Candidate
 from ost import clock, policies
 from ost.errors import Refusal
@@ -24,13 +22,14 @@ from ost.log import log
 from ost.models import patient as people
 from ost.models import site as sites
 from ost.models.patient import fingerprint
-from ost.services import sealed
+from ost.services import impression, sealed
 from ost.services.access import require
 from ost.services.gallery import PrintGallery
+from ost.services.impression import Impression
 from ost.services.known_here import known_here
-from ost.services.probe import enough, refusal_of, uploaded_image
+from ost.services.probe import refusal_of, uploaded_image
 from ost.services.templates import FINGERS, seal_template
-from ost.services.work import Actor, House, new_id
+from ost.services.work import Actor, House, Work, new_id
 
 MOST_IMPRESSIONS = 6
 
@@ -75,24 +74,17 @@ def enrol_finger(
     synthetic: bool = False,
 ) -> Enrolled:
     """Keep one impression of `finger` (as "right_index") from a base64 picture at `dpi`."""
-    home = _home(house, patient_id)
+    home = home_of(house, patient_id)
     require(house, actor, "patient.enrol_finger", home.id)
     if finger not in FINGERS:
         raise Refusal("finger_unknown", fields={"finger": ["finger_unknown"]})
     picture = uploaded_image(image)
-    print_, minutiae = None, None
     try:
-        image_quality.require_finger(picture, dpi)
-        minutiae = extract(picture, dpi)
-        print_ = cylinders(minutiae)
-        enough(print_)
-        judged = image_quality.assess(picture, dpi, minutiae)
+        read = impression.of_picture(picture, dpi)
     except FingerprintError as error:
-        raise refusal_of(error, len(print_) if print_ is not None else 0) from None
-    gallery.refresh(house, [patient_id])
-    alike = gallery.search(print_, limit=8)
-    own = gallery.search(print_, among=[patient_id], limit=1)
-    row = store(house, actor, home.id, patient_id, finger, minutiae, print_, judged.nfiq2, synthetic)
+        raise refusal_of(error, getattr(error, "found", 0)) from None
+    likeness = compare(house, gallery, patient_id, read)
+    row = store(house, actor, home.id, patient_id, finger, read.minutiae, read.cylinders, read.nfiq2, synthetic)
     gallery.refresh(house, [patient_id])
     policy = policies.policy(home.policy)
     return Enrolled(
@@ -104,12 +96,31 @@ def enrol_finger(
         impressions_wanted=policy.int("enrol_impressions"),
         fingers=row["fingers"],
         fingers_wanted=policy.int("enrol_min_fingers"),
-        quality=judged.nfiq2,
-        cylinders=len(print_),
-        advice=judged.advice,
-        agrees=_agrees(row["of_finger"], finger, own),
-        duplicates=_duplicates(house, actor, home, patient_id, alike),
+        quality=read.nfiq2,
+        cylinders=len(read.cylinders),
+        advice=read.advice,
+        agrees=agrees(row["of_finger"], finger, likeness.own),
+        duplicates=duplicates(house, actor, home, patient_id, likeness.others),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What an impression is like before it is kept.
+
+    `own`: nearest of the person's own. `others`: other people's, from DUPLICATE on.
+    """
+
+    own: Candidate | None
+    others: tuple[Candidate, ...]
+
+
+def compare(house: House, gallery: PrintGallery, patient_id: str, read: Impression) -> Likeness:
+    gallery.refresh(house, [patient_id])
+    own = gallery.search(read.cylinders, among=[patient_id], limit=1)
+    near = gallery.search(read.cylinders, limit=8)
+    others = tuple(c for c in near if c.person != patient_id and c.score >= DUPLICATE)
+    return Likeness(own[0] if own else None, others)
 
 
 def store(
@@ -124,47 +135,63 @@ def store(
     synthetic: bool,
 ) -> dict:
     """Write one impression. {"id", "impression", "of_finger", "fingers"}."""
-    f = fingerprint
     with house.work(actor, site, "finger.enrolled", patient=patient_id) as work:
         if not work.lock_patients([patient_id]):
             raise Refusal("patient_unknown")
-        rows = work.tx.execute(
-            sa.select(f.c.finger, f.c.impression, f.c.withdrawn_at).where(f.c.patient == patient_id)
-        ).all()
-        standing = [r for r in rows if r.withdrawn_at is None]
-        of_finger = sum(r.finger == finger for r in standing)
-        if of_finger >= MOST_IMPRESSIONS:
-            raise Refusal("impressions_complete", most=MOST_IMPRESSIONS)
-        # Numbers of withdrawn impressions are not used again: a template is bound to its number.
-        impression = max((r.impression for r in rows if r.finger == finger), default=0) + 1
-        key = sealed.person_key(work.tx, work.keys, patient_id)
-        row = work.add(
-            f,
-            id=new_id(),
-            patient=patient_id,
-            finger=finger,
-            impression=impression,
-            algorithm=ALGORITHM,
-            template_sealed=seal_template(key, patient_id, finger, impression, minutiae, nfiq2),
-            nfiq2=nfiq2,
-            cylinders=len(print_),
-            capture=None,
-            synthetic=synthetic,
-            enrolled_at=work.now,
-            enrolled_by=actor.id,
-            withdrawn_at=None,
-            change_no=work.next_change_no("gallery"),
-        )
-        work.payload = {"fingerprint": row["id"], "finger": finger, "impression": impression}
+        kept = write(work, actor.id, patient_id, finger, minutiae, print_, nfiq2, synthetic)
+        work.payload = {"fingerprint": kept["id"], "finger": finger, "impression": kept["impression"]}
+    return kept
+
+
+def write(
+    work: Work,
+    by: str,
+    patient_id: str,
+    finger: str,
+    minutiae,
+    print_: Cylinders,
+    nfiq2: int | None,
+    synthetic: bool,
+    capture: str | None = None,
+) -> dict:
+    """The row of one impression; the person is locked already. As `store`. `by`: the account that enrols."""
+    f = fingerprint
+    rows = work.tx.execute(
+        sa.select(f.c.finger, f.c.impression, f.c.withdrawn_at).where(f.c.patient == patient_id)
+    ).all()
+    standing = [r for r in rows if r.withdrawn_at is None]
+    of_finger = sum(r.finger == finger for r in standing)
+    if of_finger >= MOST_IMPRESSIONS:
+        raise Refusal("impressions_complete", most=MOST_IMPRESSIONS)
+    # Numbers of withdrawn impressions are not used again: a template is bound to its number.
+    number = max((r.impression for r in rows if r.finger == finger), default=0) + 1
+    key = sealed.person_key(work.tx, work.keys, patient_id)
+    row = work.add(
+        f,
+        id=new_id(),
+        patient=patient_id,
+        finger=finger,
+        impression=number,
+        algorithm=ALGORITHM,
+        template_sealed=seal_template(key, patient_id, finger, number, minutiae, nfiq2),
+        nfiq2=nfiq2,
+        cylinders=len(print_),
+        capture=capture,
+        synthetic=synthetic,
+        enrolled_at=work.now,
+        enrolled_by=by,
+        withdrawn_at=None,
+        change_no=work.next_change_no("gallery"),
+    )
     fingers = {r.finger for r in standing} | {finger}
-    return {"id": row["id"], "impression": impression, "of_finger": of_finger + 1, "fingers": len(fingers)}
+    return {"id": row["id"], "impression": number, "of_finger": of_finger + 1, "fingers": len(fingers)}
 
 
 def withdraw(
     house: House, gallery: PrintGallery, actor: Actor, patient_id: str, finger: str | None = None
 ) -> int:
     """One finger, or all, no longer match anywhere; how many impressions went. The templates are wiped."""
-    home = _home(house, patient_id)
+    home = home_of(house, patient_id)
     require(house, actor, "patient.enrol_finger", home.id)
     f = fingerprint
     with house.work(actor, home.id, "finger.withdrawn", patient=patient_id) as work:
@@ -195,7 +222,7 @@ class FingerView:
 
 
 def fingers_of(house: House, actor: Actor, patient_id: str) -> list[FingerView]:
-    home = _home(house, patient_id)
+    home = home_of(house, patient_id)
     require(house, actor, "patient.read", home.id)
     f = fingerprint
     with house.read() as tx:
@@ -222,15 +249,20 @@ def fingers_of(house: House, actor: Actor, patient_id: str) -> list[FingerView]:
     return views
 
 
-def _agrees(of_finger: int, finger: str, own: list[Candidate]) -> bool | None:
-    """Whether the print is like this finger's earlier ones: a wrong finger put down shows here."""
+def agrees(of_finger: int, finger: str, own: Candidate | None, simulated: bool = False) -> bool | None:
+    """Whether the print is like this finger's earlier ones, of which there are `of_finger` - 1; None for the first.
+
+    A wrong finger put down shows here.
+    """
     if of_finger == 1:
         return None
-    return bool(own) and own[0].finger == finger and own[0].score >= VERIFY_1_1
+    return own is not None and own.finger == finger and verify(own.score, simulated)
 
 
-def _duplicates(house, actor, home, patient_id: str, found: list[Candidate]) -> tuple[Duplicate, ...]:
-    alike = [c for c in found if c.person != patient_id and c.score >= DUPLICATE]
+def duplicates(
+    house: House, actor: Actor, home: sa.Row, patient_id: str, alike: tuple[Candidate, ...]
+) -> tuple[Duplicate, ...]:
+    """Keep that somebody else's print is alike, and say whom this site may see."""
     if not alike:
         return ()
     with house.read() as tx:
@@ -244,7 +276,7 @@ def _duplicates(house, actor, home, patient_id: str, found: list[Candidate]) -> 
     )
 
 
-def _home(house: House, patient_id: str) -> sa.Row:
+def home_of(house: House, patient_id: str) -> sa.Row:
     """Id, zone and policy of the person's home site."""
     p, s = people.patient, sites.site
     with house.read() as tx:

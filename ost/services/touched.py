@@ -164,22 +164,16 @@ def _write(house: House, entered: Entered, digest, touch: Touch, f: _Finding, se
 
 
 def _keep_rows(work: Work, entered: Entered, digest, touch: Touch, f: _Finding, cylinders: int) -> dict:
-    answer = {"result": f.result, "code": f.code, "capture": new_id()}
-    work.add(
-        capture,
-        id=answer["capture"],
-        station=entered.id,
-        site=entered.site,
-        nonce=entered.challenge.nonce,
-        sample_digest=digest,
-        reader_kind=touch.reader_kind,
-        simulated=touch.simulated,
-        ending=touch.ending,
-        quality=cylinders if cylinders else None,
-        answer=canonical.text(answer),
-        patient=f.person,
-        score_e4=round(f.score * 10_000) if f.score else None,
-        at=work.now,
+    answer = keep_capture(
+        work,
+        entered,
+        digest,
+        touch,
+        result=f.result,
+        code=f.code,
+        cylinders=cylinders,
+        person=f.person,
+        score=f.score,
     )
     if f.person is not None:
         work.add(
@@ -196,6 +190,39 @@ def _keep_rows(work: Work, entered: Entered, digest, touch: Touch, f: _Finding, 
             reason=None,
             at=work.now,
         )
+    return answer
+
+
+def keep_capture(
+    work: Work,
+    entered: Entered,
+    digest: str,
+    touch: Touch,
+    *,
+    result: str,
+    code: str | None,
+    cylinders: int = 0,
+    person: str | None = None,
+    score: float = 0.0,
+) -> dict:
+    """The row of a capture that came through the door, and the answer it bears: {"result", "code", "capture"}."""
+    answer = {"result": result, "code": code, "capture": new_id()}
+    work.add(
+        capture,
+        id=answer["capture"],
+        station=entered.id,
+        site=entered.site,
+        nonce=entered.challenge.nonce,
+        sample_digest=digest,
+        reader_kind=touch.reader_kind,
+        simulated=touch.simulated,
+        ending=touch.ending,
+        quality=cylinders if cylinders else None,
+        answer=canonical.text(answer),
+        patient=person,
+        score_e4=round(score * 10_000) if score else None,
+        at=work.now,
+    )
     return answer
 
 
