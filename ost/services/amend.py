@@ -19,7 +19,7 @@ from ost.services import register, sealed
 from ost.services.access import may, require
 from ost.services.gather import PAST_DOSES, past_dose
 from ost.services.outcome import _ATTEMPT, _OUTCOME, release
-from ost.services.witness import use_witness
+from ost.services.witness import VOID, use_witness
 from ost.services.work import Actor, House, Work, new_id
 
 #: A page's clock may run a few seconds ahead of the server's.
@@ -110,7 +110,7 @@ def void(
         v = dose.dose_void
         if work.tx.execute(sa.select(v.c.attempt).where(v.c.attempt == attempt.id)).scalar():
             raise Refusal("already_void")
-        second = use_witness(work, witness, attempt.id, attempt.site, not_account=actor.id)
+        second = use_witness(work, witness, attempt.id, attempt.site, act=VOID, not_account=actor.id)
         if not_taken:
             _refuse_second_release(work, attempt)
             head = register.lock_bottle(work, attempt.bottle)

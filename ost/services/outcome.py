@@ -21,7 +21,7 @@ from ost.rules import facts as f
 from ost.services import register, rows
 from ost.services.access import require
 from ost.services.promise import Identity, hold_counter
-from ost.services.witness import use_witness
+from ost.services.witness import OUTCOME, use_witness
 from ost.services.work import Actor, House, Work, new_id
 
 #: After this long a hand-over check no longer belongs to the swallow it is shown for.
@@ -232,7 +232,7 @@ def _given_at(house: House, work: Work, attempt, said: Ending) -> datetime:
 def _witness(work: Work, policy, attempt, said: Ending) -> str | None:
     late = timedelta(minutes=policy.int("outcome_witness_after_minutes"))
     if said.witness:
-        return use_witness(work, said.witness, attempt.id, attempt.site, not_account=work.actor.id)
+        return use_witness(work, said.witness, attempt.id, attempt.site, act=OUTCOME, not_account=work.actor.id)
     if work.now - attempt.promised_at > late:
         raise Refusal("witness_needed", minutes=policy.int("outcome_witness_after_minutes"))
     return None

@@ -21,7 +21,7 @@ from ost.rules.schedule import format_both
 from ost.services import register
 from ost.services.access import require
 from ost.services.register import LineRef
-from ost.services.witness import use_witness
+from ost.services.witness import DESTROY, use_witness
 from ost.services.work import Actor, House, Work
 
 #: One bottle, at most: 100 L, or 100,000 tablets. More is a slip of the keyboard.
@@ -310,7 +310,7 @@ def destroy_residue(
         if volume_ul > jar.balance_ul:
             raise Refusal("residue_too_little", fields={"volume": ["residue_too_little"]}, balance_ul=jar.balance_ul)
         second = use_witness(
-            work, witness, destroy_subject(site_id, product_id), site_id, not_account=actor.id
+            work, witness, destroy_subject(site_id, product_id), site_id, act=DESTROY, not_account=actor.id
         )
         line = register.append_line(
             work,

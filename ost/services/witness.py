@@ -1,7 +1,9 @@
 """The second person: their own user name and PIN become a token for one step, once.
 
 The witness must hold `dose.witness` where the step happens and must not be the
-acting person. The token is burned inside the transaction that uses it, so a
+acting person. A token is for one subject (a dose, a site's residue, a person at a
+counter) and one act: what was said yes to once is not a yes to something else. The
+token is burned inside the transaction that uses it, so a
 step that fails leaves it unused and two steps cannot share it.
 """
 
@@ -27,6 +29,10 @@ from ost.services.work import Actor, House, Work
 
 PERMISSION = "dose.witness"
 
+#: What two persons do together.
+OUTCOME, VOID, DESTROY, IDENTITY = ACTS = ("outcome", "void", "destroy", "identity")
+OF_A_DOSE = (OUTCOME, VOID)
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -40,15 +46,22 @@ class NoToken:
     seconds: int = 0
 
 
-def witness_dose(house: House, actor: Actor, dose_id: str, username: str, pin: str) -> Token | NoToken:
-    """A token for one dose; the dose says which site counts. Refusal("dose_unknown")."""
+def witness_dose(
+    house: House, actor: Actor, dose_id: str, username: str, pin: str, act: str | None = None
+) -> Token | NoToken:
+    """A token for one dose; the dose says which site counts. Refusal("dose_unknown").
+
+    Without `act` it is good for any one step on this dose, and for nothing else.
+    """
+    if act is not None and act not in OF_A_DOSE:
+        raise ValueError(f"no act on a dose: {act!r}")
     d = dose.dose_attempt
     with house.read() as tx:
         site = tx.execute(sa.select(d.c.site).where(d.c.id == dose_id)).scalar()
     if site is None:
         raise Refusal("dose_unknown")
     require(house, actor, "dose.give", site)
-    return witness(house, actor, dose_id, site, username, pin)
+    return witness(house, actor, dose_id, site, username, pin, act)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +108,10 @@ def recognise(
     return Recognised(row.id, subjects)
 
 
-def witness(house: House, actor: Actor, subject: str, site: str, username: str, pin: str) -> Token | NoToken:
-    """A token for `subject` (a dose id, "destroy:...") at `site`, or why not."""
+def witness(
+    house: House, actor: Actor, subject: str, site: str, username: str, pin: str, act: str | None
+) -> Token | NoToken:
+    """A token for `act` (one of ACTS) on `subject` (a dose id, "destroy:...") at `site`, or why not."""
     second = recognise(house, actor, site, PERMISSION, username, pin)
     if isinstance(second, NoToken):
         return second
@@ -110,6 +125,7 @@ def witness(house: House, actor: Actor, subject: str, site: str, username: str, 
             id=token_id(token),
             account=second.account,
             dose=subject,
+            act=act,
             created_at=work.now,
             expires_at=expires,
         )
@@ -117,11 +133,11 @@ def witness(house: House, actor: Actor, subject: str, site: str, username: str, 
     return Token(token, expires)
 
 
-def use_witness(work: Work, token: str, subject: str, site: str, *, not_account: str) -> str:
+def use_witness(work: Work, token: str, subject: str, site: str, *, act: str, not_account: str) -> str:
     """Burn the token inside this transaction; the witness's account id.
 
     Refusal("witness_invalid") when it is unknown, used, too old, for another
-    subject, or the account may no longer witness here; Refusal("witness_is_you").
+    subject or another act, or the account may no longer witness here; Refusal("witness_is_you").
     """
     w, a, g = staff.witness_token, staff.account, staff.role_grant
     # One statement: of two that try at once the database lets one through.
@@ -130,6 +146,7 @@ def use_witness(work: Work, token: str, subject: str, site: str, *, not_account:
         .where(
             w.c.id == token_id(token or ""),
             w.c.dose == subject,
+            sa.or_(w.c.act.is_(None), w.c.act == act),
             w.c.used_at.is_(None),
             w.c.expires_at > work.now,
         )

@@ -154,7 +154,7 @@ def _ending(pulse, held, typed: dict[str, str]) -> outcome.Ending:
         # Before the second person's PIN is asked for: a token is used up only by a step that can be taken.
         outcome.amounts(held, ending)
     if typed.get("witness_username"):
-        ending = replace(ending, witness=_token(ending.dose_id, typed["witness_username"]))
+        ending = replace(ending, witness=_token(ending.dose_id, typed["witness_username"], witness.OUTCOME))
     return ending
 
 
@@ -189,10 +189,9 @@ def _drinker(pulse, text: str) -> str | None:
     return found
 
 
-def _token(dose_id: str, username: str) -> str:
-    answered = witness.witness_dose(
-        house(), actor(), dose_id, username, request.form.get("witness_pin", "")[:40]
-    )
+def _token(dose_id: str, username: str, act: str) -> str:
+    pin = request.form.get("witness_pin", "")[:40]
+    answered = witness.witness_dose(house(), actor(), dose_id, username, pin, act)
     if isinstance(answered, witness.NoToken):
         raise Refusal(answered.code, fields={"witness": [answered.code]}, seconds=answered.seconds)
     return answered.token
@@ -305,7 +304,7 @@ def void(counter_id: str):
     try:
         if not typed.get("reason"):
             raise Refusal("reason_needed", fields={"reason": ["reason_needed"]})
-        token = _token(dose_id, typed.get("witness_username", ""))
+        token = _token(dose_id, typed.get("witness_username", ""), witness.VOID)
         amend.void(
             house(),
             actor(),

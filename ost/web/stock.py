@@ -275,7 +275,7 @@ def _destroy(site: str, product_id: str, form: dict) -> stock.Destroyed:
         raise Refusal("input_invalid", fields=fields)
     subject = stock.destroy_subject(site, product_id)
     pin = request.form.get("witness_pin", "")[:40]
-    token = witness.witness(house(), actor(), subject, site, form["witness_username"], pin)
+    token = witness.witness(house(), actor(), subject, site, form["witness_username"], pin, witness.DESTROY)
     if isinstance(token, witness.NoToken):
         raise Refusal(token.code, fields={"witness": [token.code]}, seconds=token.seconds)
     return stock.destroy_residue(

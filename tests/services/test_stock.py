@@ -148,10 +148,9 @@ def jar(house, room):
     return register.jar_id("HUA1", "methadone-10")
 
 
-def token(house, room, username="second", subject=None) -> str:
-    made = witness.witness(
-        house, room, subject or stock.destroy_subject("HUA1", "methadone-10"), "HUA1", username, "482913"
-    )
+def token(house, room, username="second", subject=None, act="destroy") -> str:
+    subject = subject or stock.destroy_subject("HUA1", "methadone-10")
+    made = witness.witness(house, room, subject, "HUA1", username, "482913", act)
     return made.token
 
 
@@ -181,8 +180,9 @@ def test_residue_is_destroyed_by_two_persons_both_on_the_line(house, room, jar):
 def test_nobody_destroys_residue_alone_or_with_a_used_or_borrowed_token(house, room, jar):
     make_account(house, "nurse", username="second", pin_hash=hash_secret("482913"))
     used, borrowed = token(house, room), token(house, room, subject="bottle:R-HUA1-other")
+    for_another_act = token(house, room, act="void")
     destroy(house, room, 1_000, used)
-    for wrong in (used, borrowed, "", "made up"):
+    for wrong in (used, borrowed, for_another_act, "", "made up"):
         with pytest.raises(Refusal) as refused:
             destroy(house, room, 1_000, wrong)
         assert refused.value.code == "witness_invalid"

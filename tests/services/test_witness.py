@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ost import policies
 from ost.errors import Refusal
 from ost.models import staff
-from ost.services.witness import NoToken, Token, use_witness, witness, witness_dose
+from ost.services.witness import ACTS, NoToken, Token, use_witness, witness, witness_dose
 from tests import make
 from tests.plugins.clients import PIN, make_person
 
@@ -24,15 +24,15 @@ def ward(house, clock):
     return house, lin, wu
 
 
-def sign(ward, username="wu", pin=PIN, subject="dose-1", site="HUA1"):
+def sign(ward, username="wu", pin=PIN, subject="dose-1", site="HUA1", act="outcome"):
     house, lin, _ = ward
-    return witness(house, lin.actor, subject, site, username, pin)
+    return witness(house, lin.actor, subject, site, username, pin, act)
 
 
-def use(ward, token, subject="dose-1", site="HUA1"):
+def use(ward, token, subject="dose-1", site="HUA1", act="outcome"):
     house, lin, _ = ward
     with house.work(lin.actor, site, "test.step") as work:
-        return use_witness(work, token, subject, site, not_account=lin.id)
+        return use_witness(work, token, subject, site, act=act, not_account=lin.id)
 
 
 def refused(ward, token, **where):
@@ -52,7 +52,7 @@ def test_nobody_witnesses_their_own_step(ward):
     house = ward[0]
     assert sign(ward, username="lin") == NoToken("witness_is_you")
     # Nor with a token somebody else asked for.
-    with_wu = witness(house, ward[2].actor, "dose-1", "HUA1", "lin", PIN)
+    with_wu = witness(house, ward[2].actor, "dose-1", "HUA1", "lin", PIN, "outcome")
     assert refused(ward, with_wu.token) == "witness_is_you"
 
 
@@ -61,6 +61,22 @@ def test_a_token_is_for_its_step_and_its_time_only(ward, clock):
     token = sign(ward).token
     clock.shift(timedelta(seconds=policies.policy("tw").int("witness_token_valid_s")))
     assert refused(ward, token) == "witness_invalid"
+
+
+def test_a_yes_to_one_act_is_no_yes_to_another(ward):
+    token = sign(ward, act="outcome").token
+    for other in set(ACTS) - {"outcome"}:
+        assert refused(ward, token, act=other) == "witness_invalid"
+    assert use(ward, token) == ward[2].id
+
+
+def test_a_token_without_an_act_is_for_any_one_step_on_its_subject(ward):
+    for act in ("outcome", "void"):
+        assert use(ward, sign(ward, act=None).token, act=act) == ward[2].id
+    token = sign(ward, act=None).token
+    use(ward, token, act="void")
+    assert refused(ward, token, act="outcome") == "witness_invalid"
+    assert refused(ward, sign(ward, act=None).token, subject="HUA1-1|somebody", act="identity") == "witness_invalid"
 
 
 def test_the_token_is_not_in_the_database(ward):
@@ -92,7 +108,7 @@ def test_a_step_that_fails_leaves_the_token_unused(ward):
 
     def step_that_fails():
         with house.work(lin.actor, "HUA1", "test.step") as work:
-            use_witness(work, token, "dose-1", "HUA1", not_account=lin.id)
+            use_witness(work, token, "dose-1", "HUA1", act="outcome", not_account=lin.id)
             raise RuntimeError("the step fails after the token")
 
     with pytest.raises(RuntimeError):
