@@ -6,7 +6,6 @@ search. Does not: print, keep anything, or tune: every image and every pair coun
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .cylinders import MIN_VALID_CYLINDERS, Cylinders, cylinders, match
+from .cylinders import MIN_VALID_CYLINDERS, Cylinders, cylinders
 from .cylinders import warm_up as warm_up_matcher
 from .decide import IDENTIFY_SITE, VERIFY_1_1, Named, decide_identity
 from .errors import BadTemplate
@@ -22,7 +21,8 @@ from .extract import Minutiae, extract, load_image
 from .gallery import Gallery
 from .gallery import warm_up as warm_up_search
 from .iso19794 import decode, encode
-from .rates import eer, fnmr_at_fmr, rates_at
+from .pairs import Compared, all_pairs
+from .rates import headline, rates_at
 from .synthetic import Finger, impression_of, synthetic_minutiae
 
 DATABASES = {"DB1_B": 500, "DB2_B": 569, "DB3_B": 500}
@@ -72,49 +72,56 @@ def bench_fingerprints(data_dir: str | os.PathLike, progress: Progress | None = 
 
     described = {key: cylinders(minutiae) for key, minutiae in templates.items()}
     restored = {key: cylinders(decode(encode(minutiae))) for key, minutiae in templates.items()}
-    pairs = [(a, b) for a, b in itertools.combinations(described, 2) if a[0] == b[0]]
-    same = np.array([a[1] == b[1] for a, b in pairs])
-    where = np.array([a[0] for a, _ in pairs])
-    open_gate = np.array([described[a].enough and described[b].enough for a, b in pairs])
     started = time.perf_counter()
-    scores = np.array([match(described[a], described[b]) for a, b in pairs])
-    per_second = len(pairs) / (time.perf_counter() - started)
-    progress(len(pairs), len(pairs), "matching")
+    compared = _within_each(described)
+    pairs = sum(map(len, compared.values()))
+    per_second = pairs / (time.perf_counter() - started)
+    progress(pairs, pairs, "matching")
     change = max(
-        abs(match(restored[a], restored[b]) - score) for (a, b), score in zip(pairs, scores, strict=True)
+        float(np.abs(again.scores - compared[name].scores).max())
+        for name, again in _within_each(restored).items()
     )
     refused = sum(not c.enough for c in described.values())
-    verify_fmr, verify_fnmr = rates_at(*_split(scores[open_gate], same[open_gate]), VERIFY_1_1)
+    gated = _pooled(compared, gated=True)
+    verify_fmr, verify_fnmr = rates_at(*gated, VERIFY_1_1)
     parsed, failures, vendor = _vendor_templates(pictures)
     return {
-        **_rates(scores, same),
-        "databases": {name: _rates(scores[where == name], same[where == name]) for name in DATABASES},
+        **headline(*_pooled(compared)),
+        "databases": {name: headline(c.genuine(), c.impostor()) for name, c in compared.items()},
         "gated": {
-            **_rates(scores[open_gate], same[open_gate]),
+            **headline(*gated),
             "refused": refused,
             "refused_fraction": refused / len(described),
         },
         "verify_at_0_04": {"fmr": verify_fmr, "fnmr": verify_fnmr},
         "images": len(pictures),
-        "genuine_pairs": int(same.sum()),
-        "impostor_pairs": int((~same).sum()),
+        "genuine_pairs": sum(int(c.same.sum()) for c in compared.values()),
+        "impostor_pairs": sum(int((~c.same).sum()) for c in compared.values()),
         "ms_per_extraction": float(np.median(took_ms)),
         "ms_per_extraction_p95": float(np.percentile(took_ms, 95)),
         "matches_per_s": per_second,
         "iso_templates_parsed": parsed,
         "iso_failures": failures,
         "vendor_templates": vendor,
-        "codec_max_score_change": float(change),
+        "codec_max_score_change": change,
     }
 
 
-def _split(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return scores[same], scores[~same]
+def _within_each(templates: dict[tuple[str, str, str], Cylinders]) -> dict[str, Compared]:
+    """{database: its own pairs} of templates by (database, finger, impression)."""
+    compared = {}
+    for name in dict.fromkeys(key[0] for key in templates):
+        mine = [key for key in templates if key[0] == name]
+        compared[name] = all_pairs([templates[key] for key in mine], [key[1] for key in mine])
+    return compared
 
 
-def _rates(scores: np.ndarray, same: np.ndarray) -> dict[str, float]:
-    genuine, impostor = _split(scores, same)
-    return {"eer": eer(genuine, impostor), "fnmr_at_fmr_0_1": fnmr_at_fmr(genuine, impostor, 0.001)}
+def _pooled(compared: dict[str, Compared], gated: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Genuine and impostor scores of all databases; `gated`: only where both sides have cylinders enough."""
+    where = [c.enough if gated else slice(None) for c in compared.values()]
+    sides = zip(where, compared.values(), strict=True)
+    genuine, impostor = zip(*((c.genuine(w), c.impostor(w)) for w, c in sides), strict=True)
+    return np.concatenate(genuine), np.concatenate(impostor)
 
 
 def _vendor_templates(pictures) -> tuple[int, int, dict[str, float]]:
@@ -128,12 +135,10 @@ def _vendor_templates(pictures) -> tuple[int, int, dict[str, float]]:
                 templates[name, finger, impression] = cylinders(decode(record.read_bytes()))
             except BadTemplate:
                 failures += 1
-    pairs = [(a, b) for a, b in itertools.combinations(templates, 2) if a[0] == b[0]]
-    if not pairs:
+    genuine, impostor = _pooled(_within_each(templates)) if templates else ((), ())
+    if not len(genuine) or not len(impostor):
         return len(templates), failures, {}
-    same = np.array([a[1] == b[1] for a, b in pairs])
-    scores = np.array([match(templates[a], templates[b]) for a, b in pairs])
-    return len(templates), failures, _rates(scores, same)
+    return len(templates), failures, headline(genuine, impostor)
 
 
 def fill_with_synthetic(

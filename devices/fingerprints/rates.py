@@ -44,3 +44,8 @@ def rates_at(genuine, impostor, threshold: float) -> tuple[float, float]:
         float(np.mean(np.asarray(impostor, np.float64) >= threshold)),
         float(np.mean(np.asarray(genuine, np.float64) < threshold)),
     )
+
+
+def headline(genuine, impostor) -> dict[str, float]:
+    """The two figures every measurement here gives: `eer` and `fnmr_at_fmr_0_1`, fractions."""
+    return {"eer": eer(genuine, impostor), "fnmr_at_fmr_0_1": fnmr_at_fmr(genuine, impostor, 0.001)}
