@@ -17,6 +17,7 @@ from devices.interface import Reader, ReaderUnknown, ReaderUnusable, SimulatedRe
 DRIVERS = MappingProxyType(
     {
         "simulated": ("devices.readers.simulated", "SimulatedReader"),
+        "zfm": ("devices.readers.zfm", "ZfmReader"),
     }
 )
 KINDS = tuple(DRIVERS)

@@ -16,6 +16,7 @@ from devices.interface import Reader
 #: Module in this package and its class.
 BENCHES = {
     "simulated": ("simulated", "SimulatedBench"),
+    "zfm": ("zfm", "ZfmBench"),
 }
 
 
