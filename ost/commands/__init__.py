@@ -15,6 +15,7 @@ COMMANDS = (
     "policy",
     "account",
     "agent",
+    "devices",
     "drill",
     "bench",
 )
