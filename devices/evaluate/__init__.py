@@ -13,6 +13,7 @@ Does: measure, in the terms of ISO/IEC 19795-1, with the extractor, the matcher 
 from .captures import BadCaptures, Captures, Label, RawCapture, read_folder, read_zip
 from .document import Device, Occasion, Tries, build
 from .process import Impression, from_picture, from_template, process_all, templates_of
+from .session import Plan, Session, SessionError, Sessions, Step, run
 from .store import Kept, Store, StoreBroken, new_id
 from .verdict import LEVELS, USES
 
@@ -26,7 +27,12 @@ __all__ = [
     "Kept",
     "Label",
     "Occasion",
+    "Plan",
     "RawCapture",
+    "Session",
+    "SessionError",
+    "Sessions",
+    "Step",
     "Store",
     "StoreBroken",
     "Tries",
@@ -37,5 +43,6 @@ __all__ = [
     "process_all",
     "read_folder",
     "read_zip",
+    "run",
     "templates_of",
 ]

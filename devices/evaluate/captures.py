@@ -117,7 +117,7 @@ def read_zip(name: str, data: bytes) -> Captures:
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
         raise BadCaptures("captures_no_archive") from None
     if len(entries) > MAX_ZIP_FILES:
-        raise BadCaptures("captures_too_many", limit=MAX_CAPTURES)
+        raise BadCaptures("captures_beyond_limit", limit=MAX_CAPTURES)
     if sum(entry.file_size for entry in entries) > MAX_TOTAL_BYTES:
         raise BadCaptures("captures_too_large", limit_mb=MAX_TOTAL_BYTES // 1_000_000)
     for entry in entries:
@@ -181,7 +181,7 @@ def sort_out(name: str, files: Iterable[tuple[str, bytes]]) -> Captures:
         by_label[label][kind] = data
         used.append((path, hashlib.sha256(data).hexdigest()))
         if len(by_label) > MAX_CAPTURES:
-            raise BadCaptures("captures_too_many", limit=MAX_CAPTURES)
+            raise BadCaptures("captures_beyond_limit", limit=MAX_CAPTURES)
     if not by_label:
         raise BadCaptures("captures_none")
     digest = hashlib.sha256("\n".join(f"{path} {sha}" for path, sha in used).encode()).hexdigest()

@@ -55,10 +55,12 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """Of a live session: how each try at the reader ended, by code ("captured" among them), of all tries."""
+    """Of a live session: how each try at the reader ended, by code ("captured" among them); `each`: tries allowed
+    for one impression; `timed`: what the times of captures count from, "touch" or "prompt"."""
 
     endings: dict[str, int]
-    each: int  # tries allowed for one impression
+    each: int
+    timed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def build(
         "dpi_estimated": _resolution(impressions),
         "times": {
             "capture_ms": _spread([i.capture_ms for i in impressions]),
+            "capture_from": tries.timed if tries else None,
             "extraction_ms": _spread([i.extract_ms for i in impressions]),
         },
         **every,

@@ -64,7 +64,21 @@ class Catalogue:
 
 
 #: One part per subject: a file beside this one with MESSAGES. Add yours here.
-PARTS = ("general", "access", "clinical", "dosing", "biometrics", "readers", "people", "stock", "counter", "enrolling")
+PARTS = (
+    "general",
+    "access",
+    "clinical",
+    "dosing",
+    "biometrics",
+    "readers",
+    "people",
+    "stock",
+    "counter",
+    "enrolling",
+    "devices",
+    "identity",
+    "evaluation",
+)
 
 
 def _load() -> Catalogue:
