@@ -17,6 +17,8 @@ from devices.interface import Reader, ReaderUnknown, ReaderUnusable, SimulatedRe
 DRIVERS = MappingProxyType(
     {
         "simulated": ("devices.readers.simulated", "SimulatedReader"),
+        "mosip_sbi": ("devices.readers.mosip_sbi", "MosipSbiReader"),
+        "libfprint": ("devices.readers.libfprint", "LibfprintReader"),
         "zfm": ("devices.readers.zfm", "ZfmReader"),
     }
 )

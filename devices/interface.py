@@ -62,6 +62,7 @@ TROUBLES = (
     "reader_not_trusted",
     "reader_refused_password",
     "reader_misconfigured",
+    "reader_matches_only_itself",
 )
 
 READY, CLOSED, UNPLUGGED = STATES = ("ready", "closed", "unplugged")

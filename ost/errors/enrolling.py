@@ -18,6 +18,11 @@ MESSAGES = {
         N_("What the reader was set to had just ended or changed. Nothing was kept and nobody was called."),
         N_("Begin again on the page, then touch."),
     ),
+    "reader_matches_only_itself": Message(
+        N_("This reader gives no pictures"),
+        N_("It keeps and compares fingers inside itself, so that nobody enrolled elsewhere can be recognised with it."),
+        N_("Connect a reader that gives pictures or ISO templates. Until then use a card or a number."),
+    ),
     "finger_differs": Message(
         N_("This is not like the finger's earlier impressions"),
         N_("Another finger, or another person, may have touched. It was not kept."),

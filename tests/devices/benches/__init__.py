@@ -16,6 +16,8 @@ from devices.interface import Reader
 #: Module in this package and its class.
 BENCHES = {
     "simulated": ("simulated", "SimulatedBench"),
+    "mosip_sbi": ("mosip_sbi", "MosipSbiBench"),
+    "libfprint": ("libfprint", "LibfprintBench"),
     "zfm": ("zfm", "ZfmBench"),
 }
 
