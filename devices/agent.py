@@ -9,23 +9,28 @@ seconds. It knows nothing of patients and hears of none.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from devices.agent_door import Door, HttpDoor, Refused, Unreachable, enrol
+from devices.agent_hand import Hand
+from devices.agent_key import KeyFileUnsafe, StationKey
+from devices.interface import Reader, Touch, body_digest
 
-from devices.interface import CLOSED, READY, Reader, ReaderError, Touch, body_digest, signed_bytes
+__all__ = [
+    "Agent",
+    "Door",
+    "HttpDoor",
+    "KeyFileUnsafe",
+    "Refused",
+    "StationKey",
+    "Unreachable",
+    "enrol",
+    "seconds",
+]
 
 log = logging.getLogger("ost.agent")
 
@@ -33,183 +38,89 @@ log = logging.getLogger("ost.agent")
 CHALLENGE_AGE_S = 50.0
 CHALLENGES_HELD = 2
 #: A touch older than this is dropped.
-TOUCH_AGE_S = 10.0
-HEARTBEAT_S = 20.0
-RETRY_S = 0.5
+TOUCH_AGE_S = 3.0
+#: The counter says "offline" after 1.9 s of silence (ost.services.counter_page.SILENT): one beat may
+#: get lost or come a second late without that.
+HEARTBEAT_S = 0.8
+#: How soon a change of a reader's state is noticed, and said at once.
+WATCH_S = 0.1
+#: A station that was refused asks again this often: it may be enrolled anew.
+REFUSED_S = 5.0
+RETRY_S = 0.3
+REOPEN_S = 1.0
 CAPTURE_WAIT_S = 5.0
-MAX_ANSWER_BYTES = 65_536
+MOST_READERS = 8
 
 
-class Unreachable(Exception):
-    """The server did not answer, or not with sense; trying again is safe."""
-
-
-class Refused(Exception):
-    """The server said no; `code` is its word for why."""
-
-    def __init__(self, code: str):
-        super().__init__(code)
-        self.code = code
-
-
-class KeyFileUnsafe(Exception):
-    """The key file may be read by others, or is no key file."""
-
-
-@dataclass(frozen=True, slots=True)
-class StationKey:
-    """The station's id and its private key."""
-
-    station: str
-    _private: Ed25519PrivateKey = field(repr=False)
-
-    @classmethod
-    def new(cls, station: str = "") -> StationKey:
-        return cls(station, Ed25519PrivateKey.generate())
-
-    @property
-    def public(self) -> str:
-        """The public key, hex."""
-        return self._private.public_key().public_bytes_raw().hex()
-
-    def sign(self, purpose: str, challenge: str, digest: str) -> str:
-        """Hex signature over what `signed_bytes` says."""
-        return self._private.sign(signed_bytes(purpose, self.station, challenge, digest)).hex()
-
-    def named(self, station: str) -> StationKey:
-        return StationKey(station, self._private)
-
-    def save(self, path: Path) -> None:
-        """Write it where only its owner can read; an existing file is never replaced."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"station": self.station, "key": self._private.private_bytes_raw().hex()}, file)
-
-    @classmethod
-    def load(cls, path: Path) -> StationKey:
-        """Raises FileNotFoundError, or KeyFileUnsafe when others may read the file or it is damaged."""
-        with path.open() as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
-                raise KeyFileUnsafe(
-                    f"{path.name} may be read by others: chmod 600 it, and enrol this station anew"
-                )
-            try:
-                kept = json.load(file)
-                return cls(kept["station"], Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept["key"])))
-            except (ValueError, KeyError, TypeError):
-                raise KeyFileUnsafe(f"{path.name} is damaged: enrol this station anew") from None
-
-
-class Door(Protocol):
-    """The server as the agent sees it. Each method may raise Unreachable or Refused."""
-
-    def enrol(self, body: dict) -> dict: ...
-
-    def challenges(self, body: dict) -> dict: ...
-
-    def captures(self, body: dict) -> dict: ...
-
-    def heartbeat(self, body: dict) -> dict: ...
-
-
-class HttpDoor:
-    """The door over HTTP. `server`: "https://..."; plain http only to this machine itself."""
-
-    def __init__(self, server: str, timeout_s: float = 8.0):
-        parts = urllib.parse.urlsplit(server)
-        local = parts.hostname in ("127.0.0.1", "::1", "localhost")
-        if parts.scheme != "https" and not (parts.scheme == "http" and local):
-            raise ValueError("the server's address starts with https:// (http:// only on this machine)")
-        self._base = server.rstrip("/") + "/api/v1/agent/"
-        self._timeout_s = timeout_s
-        self._opener = urllib.request.build_opener(_NoRedirect)
-
-    def enrol(self, body: dict) -> dict:
-        return self._post("enrol", body)
-
-    def challenges(self, body: dict) -> dict:
-        return self._post("challenges", body)
-
-    def captures(self, body: dict) -> dict:
-        return self._post("captures", body)
-
-    def heartbeat(self, body: dict) -> dict:
-        return self._post("heartbeat", body)
-
-    def _post(self, name: str, body: dict) -> dict:
-        request = urllib.request.Request(
-            self._base + name,
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
-        )
-        try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
-                return _object(answer.read(MAX_ANSWER_BYTES))
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code >= 500 or error.code == 429:
-                    raise Unreachable(f"status {error.code}") from None
-                raise Refused(_code(error.read(MAX_ANSWER_BYTES), error.code)) from None
-        except (OSError, ValueError) as error:
-            raise Unreachable(type(error).__name__) from None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args, **kwargs):
-        return None  # a signed capture goes where it was meant to go, or nowhere
-
-
-def _object(raw: bytes) -> dict:
-    value = json.loads(raw)
-    if not isinstance(value, dict):
-        raise ValueError("no object")
-    return value
-
-
-def _code(raw: bytes, status: int) -> str:
-    try:
-        return str(_object(raw)["error"]["code"])
-    except (ValueError, KeyError, TypeError):
-        return f"status_{status}"
-
-
-def enrol(door: Door, code: str, path: Path) -> StationKey:
-    """Trade a one-time code for a place: makes the key, tells the server its public half, keeps it at `path`."""
-    if path.exists():
-        raise FileExistsError(
-            f"{path.name} is there already: this station is enrolled, or remove the file first"
-        )
-    key = StationKey.new()
-    body = {"code": code, "public_key": key.public}
-    body["signature"] = key.sign("enrol", code, body_digest({"public_key": key.public}))
-    key = key.named(str(door.enrol(body)["station"]))
-    key.save(path)
-    return key
+def seconds() -> float:
+    """Seconds that go on while the machine sleeps: a touch from before a sleep is old after it."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()  # counts sleep on Windows
 
 
 class Agent:
-    """One reader, one station, one server.
+    """One station: its readers and its way to the server.
 
-    `once()` waits for one touch and brings it to the server; `run()` does so until told
-    to stop, with a heartbeat beside it. `now` counts seconds and need not be the time.
+    `readers`: one reader, or several by name. `once()` waits for one touch of the first and brings
+    it to the server; `run()` does so for all until told to stop, with heartbeats beside it.
+    `now` counts seconds and need not be the time.
     """
 
     def __init__(
-        self, reader: Reader, door: Door, key: StationKey, now: Callable[[], float] = time.monotonic
+        self,
+        readers: Reader | dict[str, Reader],
+        door: Door,
+        key: StationKey,
+        now: Callable[[], float] = seconds,
     ):
-        self.reader = reader
+        named = readers if isinstance(readers, dict) else {"reader": readers}
+        if not 1 <= len(named) <= MOST_READERS:
+            raise ValueError(f"a station has one to {MOST_READERS} readers")
+        self.hands = tuple(Hand(name, reader, now) for name, reader in named.items())
+        self.key = key
+        #: Since when the server answers (or does not), and what it said last. None: not asked yet.
+        self.reachable: bool | None = None
+        self.since = now()
+        self.last_answer: str | None = None
         self._door = door
-        self._key = key
         self._now = now
         self._held: deque[tuple[str, float]] = deque(maxlen=CHALLENGES_HELD)
+        self._next_beat: tuple[str, float] | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
+    @property
+    def reader(self) -> Reader:
+        """The first reader."""
+        return self.hands[0].reader
+
+    # --- the server's answers ---------------------------------------------------
+    def _ask(self, post: Callable[[dict], dict], body: dict) -> dict:
+        """Post, and note whether the server is there."""
+        try:
+            answer = post(body)
+        except Unreachable:
+            self._heard(False)
+            raise
+        except Refused as refused:
+            self._heard(True)
+            self.last_answer = refused.code
+            raise
+        self._heard(True)
+        self.last_answer = answer.get("code") or answer.get("result") or "ok"
+        return answer
+
+    def _heard(self, there: bool) -> None:
+        if there != self.reachable:
+            if self.reachable is not None or not there:
+                log.warning("server %s", "reachable again" if there else "not reachable")
+            self.reachable, self.since = there, self._now()
+
     # --- challenges -------------------------------------------------------------
-    def _keep(self, answer: dict) -> None:
+    def _keep(self, challenges: Sequence[str]) -> None:
         with self._lock:
-            for challenge in answer.get("challenges", ()):
+            for challenge in challenges:
                 self._held.append((str(challenge), self._now()))
 
     def _missing(self) -> int:
@@ -225,108 +136,166 @@ class Agent:
                 with self._lock:
                     if self._held:
                         return self._held.popleft()[0]
-            body = {"station": self._key.station, "count": CHALLENGES_HELD}
-            body["signature"] = self._key.sign("challenges", "", body_digest(body))
-            self._keep(self._door.challenges(body))
+            self._keep(self._more(CHALLENGES_HELD))
         raise Unreachable("no challenge")
 
+    def _more(self, count: int) -> list[str]:
+        body = {"station": self.key.station, "count": count}
+        body["signature"] = self.key.sign("challenges", "", body_digest(body))
+        return [str(c) for c in self._ask(self._door.challenges, body).get("challenges", ())]
+
     # --- heartbeat ----------------------------------------------------------------
-    def heartbeat(self) -> dict:
-        """Say that the station is there, and how its reader is; the answer brings challenges."""
-        challenge = self._challenge()
+    def looks(self) -> list[dict]:
+        return [hand.look() for hand in self.hands]
+
+    def heartbeat(self, looks: list[dict] | None = None) -> dict:
+        """Say that the station is there, and how its readers are; the answer brings challenges.
+
+        A beat's challenge comes with the answer to the beat before it, so that touches keep theirs
+        and an old beat cannot be sent again by somebody else.
+        """
+        looks = self.looks() if looks is None else looks
+        for last in (False, True):
+            try:
+                return self._beat_once(looks)
+            except Refused as refused:
+                self._next_beat = None
+                if refused.code != "challenge_stale" or last:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _beat_once(self, looks: list[dict]) -> dict:
+        kept, self._next_beat = self._next_beat, None
+        if kept is None or self._now() - kept[1] > CHALLENGE_AGE_S:
+            fresh = self._more(1)
+            if not fresh:
+                raise Unreachable("no challenge")
+            kept = (fresh[0], self._now())
         body = {
-            "station": self._key.station,
-            "challenge": challenge,
-            "reader_kind": self.reader.kind,
-            "reader_state": self.reader.state(),
-            "simulated": self.reader.simulated,
-            "want": max(self._missing(), 1),
+            "station": self.key.station,
+            "challenge": kept[0],
+            "readers": looks,
+            "want": 1 + self._missing(),
         }
-        body["signature"] = self._key.sign("heartbeat", challenge, body_digest(body))
-        answer = self._door.heartbeat(body)
-        self._keep(answer)
+        body["signature"] = self.key.sign("heartbeat", kept[0], body_digest(body))
+        answer = self._ask(self._door.heartbeat, body)
+        challenges = [str(c) for c in answer.get("challenges", ())]
+        if challenges:
+            self._next_beat = (challenges[0], self._now())
+            self._keep(challenges[1:])
         return answer
 
     # --- one touch -------------------------------------------------------------------
     def once(self, wait_s: float = CAPTURE_WAIT_S) -> dict | None:
-        """One touch and the server's answer; None when nobody touched, or the touch grew too old to tell."""
-        capture = self.reader.capture(wait_s)
-        touch = Touch.of(self.reader, capture)
-        if touch.code in ("timed_out", "closed", "cancelled"):
+        """One touch of the first reader and the server's answer; None when nobody touched, or the touch
+        grew too old to tell."""
+        return self._serve(self.hands[0], wait_s)
+
+    def _serve(self, hand: Hand, wait_s: float) -> dict | None:
+        touch = hand.capture(wait_s)
+        if touch is None:
             return None
-        return self.tell(touch, self._now())
+        answer = None if self.reachable is False else self.tell(touch, self._now())
+        if answer is None:
+            hand.dropped += 1
+            log.warning("touch dropped: the server could not be told in time")
+            hand.drain()
+        elif answer.get("result") == "refused":
+            hand.refused += 1
+        return answer
 
     def tell(self, touch: Touch, since: float) -> dict | None:
-        """Bring a touch to the server. The identical post is repeated while the line is down,
-        a stale challenge is replaced; after TOUCH_AGE_S the touch is dropped."""
-        body = None
+        """Bring a touch to the server. The identical post is repeated while the line is down, a stale
+        challenge is replaced; TOUCH_AGE_S after `since` nothing is sent any more: None."""
+        body, stale = None, 0
         while self._now() - since <= TOUCH_AGE_S:
             try:
                 if body is None:
                     body = self._signed(touch)
-                answer = self._door.captures(body)
-            except Unreachable as error:
-                log.warning("server unreachable: %s", error)
+                    continue  # a challenge may have had to be asked for: how old is the touch now?
+                answer = self._ask(self._door.captures, body)
+            except Unreachable:
                 if self._stop.wait(RETRY_S):
                     break
                 continue
             except Refused as error:
                 if error.code == "challenge_stale":
-                    body = None
+                    body, stale = None, stale + 1
+                    if stale > 1 and self._stop.wait(RETRY_S):
+                        break
                     continue
                 log.warning("capture refused: %s", error.code)
                 return {"result": "refused", "code": error.code}
-            self._keep(answer)
+            self._keep(answer.get("challenges", ()))
             return answer
-        log.warning("touch dropped after %.0f s without an answer", TOUCH_AGE_S)
         return None
 
     def _signed(self, touch: Touch) -> dict:
         challenge = self._challenge()
         return {
-            "station": self._key.station,
+            "station": self.key.station,
             "challenge": challenge,
             "touch": touch.to_wire(),
             "want": max(self._missing(), 1),
-            "signature": self._key.sign("capture", challenge, touch.digest()),
+            "signature": self.key.sign("capture", challenge, touch.digest()),
         }
 
     # --- until told to stop ---------------------------------------------------------
     def run(self, on_answer: Callable[[dict], None] = lambda answer: None) -> None:
-        """Work until `stop()`. Comes back by itself when the server or the reader does."""
+        """Work until `stop()`. Comes back by itself when the server or a reader does; says goodbye at the end."""
         beat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        beat.start()
-        while not self._stop.is_set():
-            if not self._be_open():
-                self._stop.wait(RETRY_S * 4)
-                continue
-            answer = self.once()
-            if answer is not None:
-                on_answer(answer)
-        self.reader.close()
-        beat.join(timeout=RETRY_S * 4)
-
-    def _be_open(self) -> bool:
-        if self.reader.state() == READY:
-            return True
-        try:
-            self.reader.open()
-        except ReaderError as error:
-            log.warning("reader: %s", error.code)
-            return False
-        return True
-
-    def _beat(self) -> None:
-        while not self._stop.is_set():
+        workers = [
+            threading.Thread(target=self._work, args=(hand, on_answer), name=hand.name, daemon=True)
+            for hand in self.hands
+        ]
+        for thread in (beat, *workers):
+            thread.start()
+        self._stop.wait()
+        for thread in (*workers, beat):
+            thread.join(timeout=2)
+        if self.reachable:
             try:
                 self.heartbeat()
-            except Unreachable as error:
-                log.warning("server unreachable: %s", error)
+            except (Unreachable, Refused) as error:
+                log.warning("no goodbye: %s", error)
+
+    def _work(self, hand: Hand, on_answer: Callable[[dict], None]) -> None:
+        while not self._stop.is_set():
+            try:
+                if not hand.be_open():
+                    self._stop.wait(REOPEN_S)
+                    continue
+                answer = self._serve(hand, CAPTURE_WAIT_S)
+            except Exception as error:  # noqa: BLE001 - a driver that breaks its promise ends nothing but its touch
+                hand.failed(error)
+                self._stop.wait(REOPEN_S)
+                continue
+            if answer is not None:
+                on_answer(answer)
+            if hand.troubled:
+                self._stop.wait(REOPEN_S)
+        hand.close()
+
+    def _beat(self) -> None:
+        said, due = None, self._now()
+        while not self._stop.is_set():
+            try:
+                looks = self.looks()
+                if looks != said or self._now() >= due:
+                    due = self._now() + HEARTBEAT_S
+                    self.heartbeat(looks)
+                    said = looks
+            except Unreachable:
+                due = self._now() + RETRY_S
             except Refused as error:
                 log.error("heartbeat refused: %s", error.code)
-            self._stop.wait(HEARTBEAT_S)
+                said, due = looks, self._now() + REFUSED_S
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next beat is tried
+                log.error("heartbeat failed: %s", type(error).__name__)
+                due = self._now() + REOPEN_S
+            self._stop.wait(WATCH_S)
 
     def stop(self) -> None:
         self._stop.set()
-        if self.reader.state() != CLOSED:
-            self.reader.close()
+        for hand in self.hands:
+            hand.close()

@@ -47,6 +47,26 @@ def a_touch(finger: int, impression: int = 9, simulated: bool = True) -> Touch:
     return Touch("simulated" if simulated else "test", simulated, "captured", None, Sample(FINGER, ISO_TEMPLATE, data))
 
 
+def a_reader(name: str = "reader", state: str = "ready", trouble: str | None = None, **values) -> dict:
+    """One reader as a heartbeat says it."""
+    return {
+        "name": name,
+        "kind": "simulated",
+        "simulated": True,
+        "state": state,
+        "trouble": trouble,
+        "gives": "image",
+        "modality": "finger",
+        "dpi": 500,
+        "maker": "ost",
+        "model": "test",
+        "serial": None,
+        "firmware": None,
+        "liveness": "none",
+        **values,
+    }
+
+
 @dataclass
 class Station:
     """A station at a counter, and the agent's side of it."""
@@ -69,6 +89,13 @@ class Station:
         challenge = challenge or self.challenge()
         signature = signature if signature is not None else self.sign(touch, challenge)
         return receive_capture(self.house, self.gallery, self.id, challenge, touch, signature)
+
+    def beat(self, *readers: dict, challenge: str | None = None, want: int = 1):
+        """A heartbeat with these readers (one that is ready, if none is given): challenges or TurnedAway."""
+        challenge = challenge or self.challenge()
+        body = {"station": self.id, "challenge": challenge, "readers": list(readers) or [a_reader()], "want": want}
+        body["signature"] = self.key.sign("heartbeat", challenge, body_digest(body))
+        return stations.heartbeat(self.house, body)
 
     def touch(self, finger: int, impression: int = 9) -> CaptureAnswer:
         return self.post(a_touch(finger, impression))

@@ -6,11 +6,11 @@ import marshmallow as ma
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
-from devices.interface import STATES, BadTouch, Touch
+from devices.interface import GIVES, MODALITIES, STATES, TROUBLES, BadTouch, Touch
 from ost.api.schemas import Strict
 from ost.errors import Refusal
 from ost.http import house, station_route
-from ost.services import captures, challenges, stations
+from ost.services import captures, challenges, reader_state, stations
 from ost.services.door import TurnedAway
 from ost.services.gallery import gallery_of
 
@@ -60,12 +60,62 @@ class Challenges(Strict):
     challenges = ma.fields.List(ma.fields.String(), required=True)
 
 
+def _printable(text: str | None) -> None:
+    if text is not None and not text.isprintable():
+        raise ma.ValidationError("Invalid value.")
+
+
+def _word_of_agent(about: str):
+    """As in a touch: printable ASCII."""
+    return ma.fields.String(
+        required=True,
+        validate=[ma.validate.Length(1, 40), ma.validate.Regexp(r"[ -~]+\Z", error="Invalid value.")],
+        metadata={"description": about},
+    )
+
+
+def _claim(about: str):
+    return ma.fields.String(
+        required=True,
+        allow_none=True,
+        validate=[ma.validate.Length(1, 80), _printable],
+        metadata={"description": f"{about}, as the device says; null where it does not"},
+    )
+
+
+def _one_of(words, none: bool = False):
+    return ma.fields.String(required=True, allow_none=none, validate=ma.validate.OneOf(words))
+
+
+class ReaderSaid(Strict):
+    """One reader, as the agent sees it now."""
+
+    name = _word_of_agent("the agent's own name for it")
+    kind = _word_of_agent("kind of reader")
+    simulated = ma.fields.Boolean(required=True, truthy={True}, falsy={False})
+    state = _one_of(STATES)
+    trouble = _one_of(TROUBLES, none=True)
+    gives = _one_of(GIVES)
+    modality = _one_of(MODALITIES)
+    dpi = ma.fields.Integer(
+        required=True, strict=True, allow_none=True, validate=ma.validate.Range(1, 10_000)
+    )
+    maker = _claim("maker")
+    model = _claim("model")
+    serial = _claim("serial number")
+    firmware = _claim("firmware")
+    liveness = _claim("level of presentation attack detection")
+
+
 class Heartbeat(Strict):
     station = _text(64, "the station's id")
-    challenge = _text(200, "one of the challenges it was given")
-    reader_kind = _text(40, "kind of reader")
-    reader_state = ma.fields.String(required=True, validate=ma.validate.OneOf(STATES))
-    simulated = ma.fields.Boolean(required=True, truthy={True}, falsy={False})
+    challenge = _text(200, "made after the heartbeat before this one")
+    readers = ma.fields.List(
+        ma.fields.Nested(ReaderSaid),
+        required=True,
+        validate=ma.validate.Length(1, reader_state.MOST_AT_ONCE),
+        metadata={"description": "all readers of the station"},
+    )
     want = _count()
     signature = _signature()
 
@@ -119,7 +169,7 @@ class HeartbeatView(MethodView):
     @blueprint.arguments(Heartbeat)
     @blueprint.response(200, Challenges)
     def post(self, given):
-        """The station is there, and how its reader is."""
+        """The station is there, and how its readers are. Once in 0.8 s, and at once when a reader changes."""
         return {"challenges": _let_in(stations.heartbeat(house(), given))}
 
 

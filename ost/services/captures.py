@@ -8,6 +8,7 @@ a used challenge is a replay. What the touch means at the counter is
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,7 +20,7 @@ from devices.fingerprints.errors import FingerprintError
 from devices.interface import CAPTURED, NOT_CAPTURED_CODES, UNKNOWN_CODES, Touch
 from ost import policies
 from ost.models.station import capture
-from ost.services import door, station_task, touched
+from ost.services import door, reader_state, station_task, touched
 from ost.services.door import Entered, TurnedAway
 from ost.services.gallery import PrintGallery
 from ost.services.probe import probe_of
@@ -27,6 +28,7 @@ from ost.services.station_kinds import HANDLERS
 from ost.services.work import House
 
 REFUSED = "refused"
+MOST_IN_TEN_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,13 @@ def receive_capture(
         return _refuse(house, entered, "challenge_stale")
     if touch.simulated and not house.demo:
         return _refuse(house, entered, "simulated_reader_refused")
+    reader = reader_state.of_touch(house, entered, touch)
+    if reader is None:
+        return _refuse(house, entered, "readers_too_many")
+    if reader.revoked_at is not None:
+        return _refuse(house, entered, "reader_revoked", reader=reader.id)
+    if _too_many(house, entered):
+        return _refuse(house, entered, "captures_too_many")
     try:
         result = station_task.take(house, gallery, entered, digest, touch, HANDLERS)
         if result is not None:
@@ -91,6 +100,16 @@ def _read(touch: Touch) -> tuple[Cylinders | None, str | None, int]:
 
 #: At the counter a poor print has one name; what is wrong with a device's picture keeps its own.
 _SAID = {"bad_image": "bad_image", "bad_template": "bad_template", "not_a_fingerprint": "no_finger"}
+
+
+def _too_many(house: House, entered: Entered) -> bool:
+    """More touches than hands can do: a broken device or a stolen key must not fill the database. Per process."""
+    now = house.now()
+    times = house.memo.setdefault(("captures", entered.id), deque(maxlen=MOST_IN_TEN_S))
+    if len(times) == MOST_IN_TEN_S and timedelta(0) <= now - times[0] < timedelta(seconds=10):
+        return True
+    times.append(now)
+    return False
 
 
 def _answer_before(house: House, entered: Entered, digest: str) -> CaptureAnswer | None:

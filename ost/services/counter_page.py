@@ -30,8 +30,9 @@ from ost.services.known_here import known_here
 from ost.services.patient_read import SAME_READING
 from ost.services.work import Actor, House
 
-#: A reader that has not been heard of for so long is not there.
-SILENT = timedelta(seconds=45)
+#: A station that has not been heard of for so long is not there. It speaks every 0.8 s (devices.agent.HEARTBEAT_S),
+#: so one beat may come a second late; with the page's own second it is said within three seconds.
+SILENT = timedelta(seconds=1.9)
 _LOOKALIKES_FRESH = timedelta(minutes=5)
 
 _C, _S, _ST = site.counter, site.site, station
@@ -54,7 +55,9 @@ _PULSE = (
         _S.c.policy,
         _S.c.number_prefix,
         _ST.c.reader_kind,
+        _ST.c.id.label("station"),
         _ST.c.reader_state,
+        _ST.c.reader_detail,
         _ST.c.seen_at,
         _ST.c.revoked_at,
         _HEAD.c.number.label("here"),
@@ -86,7 +89,10 @@ class Pulse:
     phone: str
     policy: str
     number_prefix: str
-    reader: str  # "ready" | "offline" | "none"
+    reader: str  # "ready" | "partly" (some are) | "offline" (none is) | "silent" (its program is not heard) | "none"
+    trouble: str | None  # why a reader is not ready: a code of the catalogue
+    readers: str  # changes when any of them does
+    station: str | None
     simulated: bool
     events: str
     now: datetime
@@ -102,7 +108,10 @@ def pulse(house: House, actor: Actor, counter_id: str) -> Pulse:
     require(house, actor, "counter.use", row.site)
     there = row.reader_kind is not None and row.revoked_at is None
     heard = there and row.seen_at is not None and now - row.seen_at < SILENT
-    reader = "none" if not there else "ready" if heard and row.reader_state == "ready" else "offline"
+    short, _bar, trouble = (row.reader_detail or "").rpartition("|")
+    state = {"ready": "ready", "partly": "partly"}.get(row.reader_state, "offline")
+    if row.reader_state == "revoked":
+        trouble = "reader_revoked"
     return Pulse(
         id=row.id,
         site=row.site,
@@ -117,7 +126,10 @@ def pulse(house: House, actor: Actor, counter_id: str) -> Pulse:
         phone=row.phone,
         policy=row.policy,
         number_prefix=row.number_prefix,
-        reader=reader,
+        reader="none" if not there else state if heard else "silent",
+        trouble=trouble or None,
+        readers=short.partition(":")[0][:8],
+        station=row.station,
         simulated=there and row.reader_kind == "simulated",
         events=f"{row.here or 0}-{row.home or 0}",
         now=now,

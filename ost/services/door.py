@@ -1,8 +1,9 @@
 """The stations' door: is this a station of ours, and did it say this, just now?
 
 Nothing is believed before the signature is checked. Each refusal has a name and
-is kept in the audit chain; what anybody on the network can provoke without a
-key is kept once in ten seconds, so that a flood fills no chain.
+is kept in the audit chain. The same refusal of the same station again and again
+is kept ever more rarely, with the number of those in between, so that neither a
+flood nor a forgotten station fills a chain; each one is in the log.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from ost.models.station import station
 from ost.services import challenges
 from ost.services.work import Actor, House
 
-_KEPT_ONCE_IN = timedelta(seconds=10)
-_KEYLESS = ("station_unknown", "station_revoked", "signature_wrong", "challenge_wrong", "enrol_code_wrong")
+#: The same refusal again: kept after this long at the earliest, then after twice as long, up to an hour.
+_AGAIN, _AGAIN_AT_MOST = timedelta(seconds=10), timedelta(hours=1)
 
 _STATION = (
     sa.select(station, sites.site.c.tz, sites.site.c.policy)
@@ -42,6 +43,8 @@ class Entered:
     policy: str
     challenge: challenges.Challenge | None
     fresh: bool
+    seen_at: datetime | None = None
+    readers: str | None = None  # what its last heartbeat said of its readers, in short (ost.services.reader_state)
 
     @property
     def actor(self) -> Actor:
@@ -68,12 +71,13 @@ def enter(
     if not signed(row.public_key, signed_bytes(purpose, row.id, challenge or "", digest), signature):
         return turn_away(house, "signature_wrong", row.id, row.site)
     if challenge is None:
-        return Entered(row.id, row.site, row.tz, row.policy, None, True)
+        return Entered(row.id, row.site, row.tz, row.policy, None, True, row.seen_at, row.reader_detail)
     known = challenges.check(house.keys, row.id, challenge)
     if known is None:
         return turn_away(house, "challenge_wrong", row.id, row.site)
     good_for_s = policies.policy(row.policy).int("capture_challenge_s")
-    return Entered(row.id, row.site, row.tz, row.policy, known, known.fresh(house.now(), good_for_s))
+    fresh = known.fresh(house.now(), good_for_s)
+    return Entered(row.id, row.site, row.tz, row.policy, known, fresh, row.seen_at, row.reader_detail)
 
 
 def signed(public_key: str, message: bytes, signature: str) -> bool:
@@ -89,20 +93,24 @@ def signed(public_key: str, message: bytes, signature: str) -> bool:
 def turn_away(house: House, code: str, station_id: str | None, site: str | None, **facts) -> TurnedAway:
     """Record a refusal: which station and why, nothing of what it sent."""
     log.warning("station_turned_away", code=code, station=station_id)
-    if _keep(house, code, station_id):
+    unkept = _due(house, code, station_id)
+    if unkept is not None:
         actor = Actor(f"station:{station_id or 'unknown'}")
         with house.work(actor, site, "station.turned_away") as work:
             work.payload = {"code": code, "station": station_id, **facts}
+            if unkept:
+                work.payload["not_kept_before"] = unkept
     return TurnedAway(code)
 
 
-def _keep(house: House, code: str, station_id: str | None) -> bool:
-    if code not in _KEYLESS:
-        return True
+def _due(house: House, code: str, station_id: str | None) -> int | None:
+    """How many like it were not kept since the last one that was; None: this one is not kept either."""
     key = ("turned_away", code, station_id)
-    last: datetime | None = house.memo.get(key)
     now = house.now()
-    if last is not None and timedelta(0) <= now - last < _KEPT_ONCE_IN:
-        return False
-    house.memo[key] = now
-    return True
+    last, wait, unkept = house.memo.get(key, (None, _AGAIN, 0))
+    if last is not None and timedelta(0) <= now - last < wait:
+        house.memo[key] = (last, wait, unkept + 1)
+        return None
+    calm = last is None or not timedelta(0) <= now - last < 2 * wait
+    house.memo[key] = (now, _AGAIN if calm else min(2 * wait, _AGAIN_AT_MOST), 0)
+    return unkept

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from devices.fingerprints.drawing import draw, png
 from devices.fingerprints.extract import DPI
-from devices.interface import FINGER, READY, UNPLUGGED, Sample, Touch, body_digest, signed_bytes
+from devices.interface import FINGER, GIVES_IMAGE, READY, UNPLUGGED, Sample, Touch, body_digest, signed_bytes
 from ost.errors import Refusal
 from ost.models import site as sites
 from ost.models.patient import fingerprint, patient
@@ -42,6 +42,9 @@ PERSON, WRONG_FINGER, WET, STRANGER, UNPLUG, PLUG, VANISH = ACTS = (
 )
 _NOT_ENROLLED = "right_ring"
 _KIND = "simulated"
+_NAME = "practice"
+#: What the demo's own stations are called, to tell them from an agent's.
+_LABEL = "demo"
 
 _lock = threading.Lock()
 
@@ -70,13 +73,13 @@ def touch(
         _beat(house, demo, UNPLUGGED if act == UNPLUG else READY)
         return CaptureAnswer("again", "unplugged" if act == UNPLUG else None)
     if demo.state == UNPLUGGED:
-        return _post(house, gallery, demo, Touch(_KIND, True, "not_captured", "unplugged"))
+        return _post(house, gallery, demo, Touch(_KIND, True, "not_captured", "unplugged", reader=_NAME))
     if act == VANISH:
         _beat(house, demo, UNPLUGGED)
-        return _post(house, gallery, demo, Touch(_KIND, True, "unknown", "vanished"))
+        return _post(house, gallery, demo, Touch(_KIND, True, "unknown", "vanished", reader=_NAME))
     image = _picture(house, act, patient_id)
     sample = Sample(FINGER, "image/png", image, DPI, {"model": "demo", "liveness": "none"})
-    return _post(house, gallery, demo, Touch(_KIND, True, "captured", None, sample))
+    return _post(house, gallery, demo, Touch(_KIND, True, "captured", None, sample, _NAME))
 
 
 def _picture(house: House, act: str, patient_id: str | None) -> bytes:
@@ -161,7 +164,7 @@ def _station(house: House, keys: Path, counter: str) -> _Demo:
                     c.c.station,
                     station.c.public_key,
                     station.c.revoked_at,
-                    station.c.reader_kind,
+                    station.c.label,
                     station.c.reader_state,
                 )
                 .join(station, station.c.id == c.c.station, isouter=True)
@@ -172,13 +175,13 @@ def _station(house: House, keys: Path, counter: str) -> _Demo:
         key = _read_key(keys / f"{counter}.key")
         public = key.public_key().public_bytes_raw().hex() if key else None
         if key is not None and row.public_key == public and row.revoked_at is None:
-            return _Demo(row.station, key, row.reader_state or READY)
-        if row.station is not None and row.revoked_at is None and row.reader_kind != _KIND:
-            # A real agent's station stands here: the demo's panel must not push it aside.
+            return _Demo(row.station, key, UNPLUGGED if row.reader_state == UNPLUGGED else READY)
+        if row.station is not None and row.revoked_at is None and row.label != _LABEL:
+            # An agent's station stands here: the demo's panel must not push it aside.
             raise Refusal("real_reader_here")
         key = Ed25519PrivateKey.generate()
         _write_key(keys / f"{counter}.key", key)
-        new = stations.create(house, SYSTEM, row.site, "demo", counter)
+        new = stations.create(house, SYSTEM, row.site, _LABEL, counter)
         public = key.public_key().public_bytes_raw().hex()
         message = signed_bytes("enrol", "", new.code, body_digest({"public_key": public}))
         enrolled = stations.enrol(house, new.code, public, key.sign(message).hex())
@@ -214,21 +217,37 @@ def _post(house: House, gallery: PrintGallery, demo: _Demo, touch: Touch) -> Cap
 
 
 def beat(house: House, keys: Path, counter: str) -> None:
-    """The demo reader's heartbeat: called while a counter's page is open, so that the reader shows as there."""
-    demo = _station(house, keys, counter)
+    """The demo reader's heartbeat: called while a counter's page is open, so that the reader shows as there.
+
+    Where an agent's station stands, that one speaks for itself.
+    """
+    try:
+        demo = _station(house, keys, counter)
+    except Refusal as refusal:
+        if refusal.code != "real_reader_here":
+            raise
+        return
     _beat(house, demo, demo.state)
 
 
 def _beat(house: House, demo: _Demo, state: str) -> None:
     challenge = challenges.issue(house.keys, demo.id, house.now())[0]
-    body = {
-        "station": demo.id,
-        "challenge": challenge,
-        "reader_kind": _KIND,
-        "reader_state": state,
+    reader = {
+        "name": _NAME,
+        "kind": _KIND,
         "simulated": True,
-        "want": 1,
+        "state": state,
+        "trouble": None if state == READY else "reader_unplugged",
+        "gives": GIVES_IMAGE,
+        "modality": FINGER,
+        "dpi": DPI,
+        "maker": "ost",
+        "model": "demo",
+        "serial": None,
+        "firmware": None,
+        "liveness": "none",
     }
+    body = {"station": demo.id, "challenge": challenge, "readers": [reader], "want": 1}
     body["signature"] = demo.sign("heartbeat", challenge, body_digest(body))
     stations.heartbeat(house, body)
 

@@ -11,13 +11,14 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from devices.interface import STATES, body_digest, signed_bytes
+from devices.interface import body_digest, signed_bytes
 from ost.errors import Refusal
 from ost.models import site as sites
 from ost.models.station import station
 from ost.services import challenges, door
 from ost.services.access import require
 from ost.services.door import TurnedAway
+from ost.services.station_beat import heartbeat
 from ost.services.work import Actor, House, Work, new_id
 
 CODE_GOOD_FOR = timedelta(minutes=30)
@@ -147,43 +148,6 @@ def ask_challenges(house: House, body: dict) -> list[str] | TurnedAway:
         return entered
     count = wish.get("count")
     return challenges.issue(house.keys, entered.id, house.now(), count if isinstance(count, int) else 1)
-
-
-def heartbeat(house: House, body: dict) -> list[str] | TurnedAway:
-    """The station is there; keeps how its reader is, and answers with challenges.
-
-    `body`: {"station", "challenge", "reader_kind", "reader_state", "simulated", "want", "signature"}.
-    """
-    said = {k: v for k, v in body.items() if k != "signature"}
-    entered = door.enter(
-        house,
-        said.get("station", ""),
-        "heartbeat",
-        str(said.get("challenge", "")),
-        body_digest(said),
-        body.get("signature", ""),
-    )
-    if isinstance(entered, TurnedAway):
-        return entered
-    if not entered.fresh:
-        return door.turn_away(house, "challenge_stale", entered.id, entered.site, what="heartbeat")
-    if said.get("simulated") and not house.demo:
-        return door.turn_away(house, "simulated_reader_refused", entered.id, entered.site, what="heartbeat")
-    state = said.get("reader_state")
-    # Working state, no evidence: written without an event.
-    with house.db.begin() as tx:
-        tx.execute(
-            sa.update(station)
-            .where(station.c.id == entered.id)
-            .values(
-                seen_at=house.now(),
-                reader_kind=str(said.get("reader_kind", ""))[:40],
-                reader_state=state if state in STATES else "unknown",
-                reader_detail=None,
-            )
-        )
-    want = said.get("want")
-    return challenges.issue(house.keys, entered.id, house.now(), want if isinstance(want, int) else 1)
 
 
 def stations(house: House, actor: Actor, site: str) -> list[StationView]:

@@ -43,7 +43,7 @@ from ost.web.counter_words import choices, medicine_word
 __all__ = ["blueprint", "counter_forms"]  # the dialogs' routes come with their file
 
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-BEAT_S = 15
+BEAT_S = 0.9  # the demo's reader must be heard as often as a real one
 
 
 # --- the page ----------------------------------------------------------------------------------
@@ -81,13 +81,13 @@ def page(counter_id: str):
 @quiet
 def state(counter_id: str):
     """204 when nothing changed since `have`; else the zones that did. Never changes the cookie."""
+    _beat(counter_id)
     try:
         pulse = here(counter_id)
     except Refusal as refusal:
         if refusal.code != "counter_not_yours":
             raise
         return Response(status=204, headers={"HX-Redirect": url_for("sign_in.choose")})
-    _beat(counter_id)
     had, queue, person, reader, screen = (request.args.get("have", "") + "....").split(".")[:5]
     if screen not in (cv.OPEN_DOSES, cv.SWEEP) or had.partition("-")[0] != str(pulse.version):
         screen = ""  # somebody touched: what stands at the counter goes first
@@ -96,8 +96,10 @@ def state(counter_id: str):
     view = build.view(pulse, desk(), screen)
     zones = {"queue": (queue, view.queue), "person": (person, view.person)}
     parts = [name for name, (before, now) in zones.items() if before != now.version]
-    if reader != view.reader.state:
+    if reader != view.reader.version:
         parts.append("reader")
+        if view.person.screen == cv.IDLE and "person" not in parts:
+            parts.append("person")  # the waiting screen says it too
     return render_template(
         "counter/answer.html", v=view, have=token(view, pulse, screen), parts=parts, oob_person=True
     )

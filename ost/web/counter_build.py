@@ -24,8 +24,8 @@ from ost.services import queue as queues
 from ost.services.identify_at_counter import allowed_paths
 from ost.services.places import site_facts
 from ost.services.work import new_id
+from ost.web import counter_reader, demo_reader
 from ost.web import counter_view as cv
-from ost.web import demo_reader
 from ost.web.counter_words import capital, choices, face, medicine_name
 from ost.web.formats import clock as wall
 from ost.web.formats import mg
@@ -73,7 +73,7 @@ def view(pulse: counter_page.Pulse, desk: Desk, screen: str = "") -> cv.CounterV
         tz=pulse.tz,
         nurse=session().display_name,
         queue=_queue(pulse, seen, counter_page.lookalikes(house(), pulse.site, today)),
-        reader=cv.ReaderView(pulse.reader, simulated=pulse.simulated),
+        reader=counter_reader.view(pulse),
         person=_versioned(_person(pulse, desk, seen, today, screen)),
         demo_fingers=demo_reader.fingers(pulse.site, plugged=pulse.reader != "offline"),
     )

@@ -66,9 +66,10 @@ def refused(counter_id: str, refusal: Refusal, screen: str = "") -> Response:
 
 def token(view: cv.CounterView, pulse: counter_page.Pulse, screen: str = "") -> str:
     """What the page has: a quick part to compare first, then a digest of each zone."""
-    return ".".join((quick(pulse), view.queue.version, view.person.version, view.reader.state, screen))
+    return ".".join((quick(pulse), view.queue.version, view.person.version, view.reader.version, screen))
 
 
 def quick(pulse: counter_page.Pulse) -> str:
     """Changes whenever anything on the page may have changed, and four times a minute."""
-    return f"{pulse.version}-{pulse.events}-{pulse.reader}-{int(pulse.now.timestamp()) // 15}-{pulse.dose is not None}"
+    reader = f"{pulse.reader}{pulse.readers}{pulse.trouble or ''}"
+    return f"{pulse.version}-{pulse.events}-{reader}-{int(pulse.now.timestamp()) // 15}-{pulse.dose is not None}"

@@ -84,10 +84,12 @@ class QueueView:
 
 @dataclass(frozen=True, slots=True)
 class ReaderView:
-    state: str  # "ready" | "busy" | "offline" | "none"
+    state: str  # "ready" | "busy" | "partly" (some are ready) | "offline" | "silent" | "none"
     name: str = ""
-    detail: str = ""  # e.g. what to clean
+    detail: str = ""  # what to do
     simulated: bool = False
+    word: str = ""  # for the bar; "" = the state's usual word
+    version: str = ""  # no dot in it: part of the page's token
 
 
 @dataclass(frozen=True, slots=True)

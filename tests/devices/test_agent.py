@@ -12,7 +12,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from devices.agent import Agent, HttpDoor, KeyFileUnsafe, Refused, StationKey, Unreachable, enrol
-from devices.interface import READY, Captured, NotCaptured, Sample, Touch, Unknown, body_digest, signed_bytes
+from devices.interface import (
+    READY,
+    About,
+    Captured,
+    NotCaptured,
+    Sample,
+    Touch,
+    Unknown,
+    body_digest,
+    signed_bytes,
+)
 
 
 class Reader:
@@ -29,6 +39,12 @@ class Reader:
 
     def state(self):
         return READY
+
+    def trouble(self):
+        return None
+
+    def about(self):
+        return About(self.kind, "image", simulated=self.simulated, dpi=500)
 
     def capture(self, timeout_s):
         return self.captures.pop(0) if self.captures else NotCaptured("timed_out")

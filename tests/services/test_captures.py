@@ -278,29 +278,16 @@ def test_only_an_administrator_of_the_site_makes_stations(house, clinic):
 
 
 def test_a_heartbeat_brings_challenges_and_a_stale_one_does_not(house, clinic, station, clock):
-    def beat(challenge, **values):
-        body = {
-            "station": station.id,
-            "challenge": challenge,
-            "reader_kind": "simulated",
-            "reader_state": "ready",
-            "simulated": True,
-            "want": 2,
-            **values,
-        }
-        body["signature"] = station.key.sign("heartbeat", challenge, body_digest(body))
-        return stations.heartbeat(house, body)
-
-    given = beat(station.challenge())
+    given = station.beat(want=2)
     assert len(given) == 2
     assert station.post(a_touch(PERSON), given[0]).result == "shown"
     kept = rows(house, models.station)[0]
     assert (kept.reader_state, kept.reader_kind) == ("ready", "simulated")
     old = station.challenge()
     clock.shift(timedelta(seconds=61))
-    assert beat(old).code == "challenge_stale"
+    assert station.beat(challenge=old).code == "challenge_stale"
     house.demo = False
-    assert beat(station.challenge()).code == "simulated_reader_refused"
+    assert station.beat().code == "simulated_reader_refused"
 
 
 def test_nothing_of_a_print_is_in_the_record_or_the_log(house, clinic, station, capfd, caplog):
