@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 REGISTRY = CollectorRegistry()
 
@@ -21,6 +21,32 @@ seconds = Histogram(
 )
 refusals = Counter("ost_refusals_total", "Answers that said no, by code.", ["code"], registry=REGISTRY)
 sign_ins = Counter("ost_sign_ins_total", "Sign-ins by how they ended.", ["ending"], registry=REGISTRY)
+prints = Gauge(
+    "ost_gallery_prints",
+    "Prints in memory of a serving process: loaded, room for, left out for want of room, not to be opened.",
+    ["what"],
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+prints_bytes = Gauge(
+    "ost_gallery_bytes", "Memory of the prints.", multiprocess_mode="livesum", registry=REGISTRY
+)
+prints_ready = Gauge(
+    "ost_gallery_ready",
+    "1 once every enrolled print was loaded.",
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+
+
+def gallery(found) -> None:
+    """Figures of a process's prints (`ost.services.gallery.PrintGallery`)."""
+    prints.labels("loaded").set(len(found))
+    prints.labels("most").set(found.max_templates)
+    prints.labels("left_out").set(found.left_out)
+    prints.labels("broken").set(len(found.broken))
+    prints_bytes.set(found.memory_bytes)
+    prints_ready.set(int(found.progress.ready))
 
 
 def answered(endpoint: str | None, method: str, status: int, took_s: float) -> None:

@@ -50,12 +50,15 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self):
+        from ost import metrics  # not before the folder its processes share is known
         from ost.app import create_app
 
         app = create_app(self.settings)
         house = app.extensions["ost"].house
         # Each worker loads the prints and compiles the matcher beside its first requests, not in them.
-        gallery_of(house).warm_up(house)
+        prints = gallery_of(house)
+        prints.tell = metrics.gallery
+        prints.warm_up(house)
         return app
 
 

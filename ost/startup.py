@@ -20,7 +20,7 @@ from config.settings import Settings
 from ost import canonical, policies
 from ost.db import Database, alembic_config
 from ost.log import log
-from ost.models import audit, station
+from ost.models import audit, patient, station
 from ost.services.work import House
 
 #: Below this the database may fail in the middle of a morning.
@@ -129,6 +129,24 @@ def no_simulated_reader(settings: Settings, house: House) -> Finding:
     return Finding("readers", True, "no simulated reader")
 
 
+def prints_fit(_settings: Settings, house: House) -> Finding:
+    """Whether all enrolled prints have room in a serving process. Never a reason not to serve: a card works."""
+    from ost.services.gallery import MAX_TEMPLATES  # the matcher takes a second to load
+
+    f = patient.fingerprint
+    try:
+        with house.read() as tx:
+            count = tx.execute(
+                sa.select(sa.func.count()).select_from(f).where(f.c.withdrawn_at.is_(None))
+            ).scalar_one()
+    except sa.exc.SQLAlchemyError:
+        return Finding("prints", False, "the prints could not be counted", "run ost init")
+    text = f"{count} prints enrolled, room for {MAX_TEMPLATES} in memory"
+    if count > MAX_TEMPLATES:
+        text += f": {count - MAX_TEMPLATES} are not found by touch; raise MAX_TEMPLATES in ost/services/gallery.py"
+    return Finding("prints", True, text)
+
+
 CHECKS: tuple[Callable[[Settings, House], Finding], ...] = (
     database_answers,
     migrations_at_head,
@@ -136,6 +154,7 @@ CHECKS: tuple[Callable[[Settings, House], Finding], ...] = (
     policy_stands,
     no_simulated_reader,
     disk_space,
+    prints_fit,
 )
 
 

@@ -116,7 +116,7 @@ def test_alive_and_ready(app_on):
     ready = api.get("/health/ready")
     assert ready.status_code == 200
     assert ready.json["ready"] is True
-    assert set(ready.json["checks"]) == {"database", "migrations", "keys", "policy", "readers", "disk"}
+    assert set(ready.json["checks"]) == {"database", "migrations", "keys", "policy", "readers", "disk", "prints"}
 
 
 def test_not_ready_without_its_tables(app_on):

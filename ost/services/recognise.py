@@ -64,7 +64,7 @@ def recognise(
         case Ambiguous(candidates):
             return Recognised(SEVERAL, candidates, score=candidates[0].score)
     complete = gallery.progress.ready
-    beyond = gallery.search(probe, among=gallery.people() - here, limit=_NEAREST)
+    beyond = gallery.search(probe, besides=here, limit=_NEAREST)
     point = IDENTIFY_SIMULATED if simulated else IDENTIFY_NETWORK
     match decide_identity(_standing(house, beyond), point):
         case Named(candidate):
@@ -74,12 +74,12 @@ def recognise(
 
 def confirms(
     house: House, gallery: PrintGallery, person: str, probe: Cylinders, simulated: bool = False
-) -> tuple[bool, float]:
-    """1:1: whether the print is this person's, and the score. Raises TooFewCylinders."""
+) -> tuple[bool, float, str | None]:
+    """1:1: whether the print is this person's, the score, and the finger it is nearest to. Raises TooFewCylinders."""
     gallery.refresh(house, [person])
     found = _standing(house, gallery.search(probe, among=[person], limit=1))
     score = found[0].score if found else 0.0
-    return verify(score, simulated), score
+    return verify(score, simulated), score, found[0].finger if found else None
 
 
 def _standing(house: House, found: list[Candidate]) -> list[Candidate]:
