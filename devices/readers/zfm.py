@@ -217,7 +217,8 @@ class ZfmReader:
                 return True
             if code != NOT_RECEIVED:
                 raise ReaderUnusable(
-                    "reader_refused_password" if code == WRONG_PASSWORD else "reader_not_ready", f"code {code:#04x}"
+                    "reader_refused_password" if code == WRONG_PASSWORD else "reader_not_ready",
+                    f"code {code:#04x}",
                 )
         return False
 
@@ -297,7 +298,9 @@ class ZfmReader:
         digest = hashlib.sha256(packed).digest()
         if digest == self._last_picture:
             log.warning("the module gave its earlier picture again")
-            return NotCaptured("rejected")  # to the last bit, so no new touch: the person before could be in it
+            return NotCaptured(
+                "rejected"
+            )  # to the last bit, so no new touch: the person before could be in it
         self._last_picture = digest
         return Captured(self._sample(packed, *size))
 

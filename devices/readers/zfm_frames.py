@@ -172,7 +172,14 @@ class ProductInformation:
             ">16s4s8sBB8sHHHH", payload
         )
         return cls(
-            _text(model), _text(batch), _text(serial), f"{major}.{minor}", _text(sensor), width, height, capacity
+            _text(model),
+            _text(batch),
+            _text(serial),
+            f"{major}.{minor}",
+            _text(sensor),
+            width,
+            height,
+            capacity,
         )
 
 

@@ -109,7 +109,9 @@ class Line:
                 raise Garbled
             size = size or len(frame.payload)
             last = frame.kind == END_OF_DATA
-            right_size = 0 < len(frame.payload) <= size if last else len(frame.payload) == size in PACKET_BYTES
+            right_size = (
+                0 < len(frame.payload) <= size if last else len(frame.payload) == size in PACKET_BYTES
+            )
             if frame.kind not in (DATA, END_OF_DATA) or not right_size:
                 raise Garbled
             collected += frame.payload

@@ -41,7 +41,9 @@ class Port:
 
 def ports() -> list[Port]:
     """All candidates, by name."""
-    return [_port(each) for each in sorted(list_ports.comports(), key=lambda each: each.device) if _may_be(each)]
+    return [
+        _port(each) for each in sorted(list_ports.comports(), key=lambda each: each.device) if _may_be(each)
+    ]
 
 
 def _may_be(each) -> bool:

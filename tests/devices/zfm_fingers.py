@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 import numpy as np
@@ -46,6 +47,7 @@ def grainy(image: np.ndarray, noise: random.Random) -> np.ndarray:
     return grey
 
 
+@functools.lru_cache(64)
 def template_of(picture: bytes, size: tuple[int, int]) -> tuple[bytes | None, int]:
     """(template, 0), or (None, the confirmation code that says why not)."""
     image = unpacked(picture, size)
@@ -57,10 +59,13 @@ def template_of(picture: bytes, size: tuple[int, int]) -> tuple[bytes | None, in
     if not matching.cylinders(found).enough:
         return None, 0x07
     best = np.sort(np.argsort(-found.quality, kind="stable")[:75])
-    kept = [np.asarray(getattr(found, name))[best] for name in ("x_px", "y_px", "angle_rad", "kind", "quality")]
+    kept = [
+        np.asarray(getattr(found, name))[best] for name in ("x_px", "y_px", "angle_rad", "kind", "quality")
+    ]
     return encode(minutiae_from(*kept, found.width, found.height)).ljust(TEMPLATE_BYTES, b"\0"), 0x00
 
 
+@functools.lru_cache(256)
 def score(a: bytes, b: bytes) -> float:
     try:
         one, other = (matching.cylinders(decode(each[: int.from_bytes(each[8:12])])) for each in (a, b))

@@ -44,11 +44,21 @@ class ZfmBench:
         return [
             Fault("cut in a picture", self._with_a_finger(cut_at=20_000), ((unknown, "vanished"),)),
             Fault("cut before it", self._with_a_finger(on=GEN_IMG, cut_at=3), ((nothing, "unplugged"),)),
-            Fault("silent in a picture", self._with_a_finger(silent_at=777), ((unknown, "silent"), (unknown, "garbled"))),
-            Fault("silent before it", self._with_a_finger(on=GEN_IMG, silent_at=0), ((nothing, "unplugged"),)),
+            Fault(
+                "silent in a picture",
+                self._with_a_finger(silent_at=777),
+                ((unknown, "silent"), (unknown, "garbled")),
+            ),
+            Fault(
+                "silent before it", self._with_a_finger(on=GEN_IMG, silent_at=0), ((nothing, "unplugged"),)
+            ),
             Fault("end missing", self._with_a_finger(silent_at=12 + 287 * 139), ((unknown, "silent"),)),
             Fault("wrong sums", self._with_a_finger(flips={5_000: 1}), ((unknown, "garbled"),)),
-            Fault("wrong sums before it", self._with_a_finger(on=GEN_IMG, flips={10: 2}), ((nothing, "device_error"),)),
+            Fault(
+                "wrong sums before it",
+                self._with_a_finger(on=GEN_IMG, flips={10: 2}),
+                ((nothing, "device_error"),),
+            ),
             Fault("power fails", self._with_a_finger(restart_at=12 + 139 * 4), ((unknown, "vanished"),)),
             Fault("lies about its size", self._with_a_finger(resize=-256), ((nothing, "rejected"),)),
             Fault("too large", self._with_a_finger(resize=128), ((nothing, "rejected"),)),
