@@ -40,14 +40,14 @@ _PATIENTS = {
         422,
     ),
     "pin_shape": Message(
-        N_("A PIN has 4 to 8 digits"),
+        N_("A PIN has 4 to 6 digits"),
         N_("Letters and signs cannot be typed at the counter."),
         N_("Let the person choose another one."),
         422,
     ),
     "pin_guessable": Message(
         N_("This PIN is too easy to guess"),
-        N_("All digits are the same, or in a row."),
+        N_("One digit, digits in a row, a pair twice or the birth date are what others try first."),
         N_("Let the person choose another one."),
         422,
     ),

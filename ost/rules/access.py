@@ -14,6 +14,7 @@ from types import MappingProxyType
 PERMISSIONS = MappingProxyType(
     {
         "account.manage": "create accounts, grant roles, reset sign-in",
+        "alert.read": "be the clinician a patient's quiet finger tells, set it with them, and read one's own",
         "audit.read": "read the audit chain and who read which record",
         "audit.verify": "run the verification of chains and registers",
         "counter.sweep": "close a counter session and settle what is open",
@@ -96,6 +97,8 @@ ROLES = MappingProxyType(
             | {
                 "prescription.write",
                 "signoff.give",
+                "alert.read",
+                "indicator.read",
                 "hold.place",
                 "hold.release",
                 "exposure.clear",
@@ -123,7 +126,9 @@ ROLES = MappingProxyType(
                 "policy.read",
             }
         ),
-        "case_manager": frozenset(_READS_PATIENTS | {"patient.register", "hold.place", "policy.read"}),
+        "case_manager": frozenset(
+            _READS_PATIENTS | {"patient.register", "hold.place", "policy.read", "alert.read"}
+        ),
         "registrar": frozenset(
             {"patient.read", "patient.search", "patient.register", "patient.enrol_finger", "identify.capture"}
         ),
@@ -133,6 +138,7 @@ ROLES = MappingProxyType(
                 "account.manage",
                 "station.manage",
                 "site.manage",
+                "indicator.read",
                 "counter.unlock",
                 "policy.read",
                 "audit.verify",

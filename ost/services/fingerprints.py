@@ -22,7 +22,7 @@ from ost.log import log
 from ost.models import patient as people
 from ost.models import site as sites
 from ost.models.patient import fingerprint
-from ost.services import impression, sealed
+from ost.services import duress, impression, sealed
 from ost.services.access import require
 from ost.services.gallery import PrintGallery
 from ost.services.impression import Impression
@@ -166,6 +166,7 @@ def write(
     # Numbers of withdrawn impressions are not used again: a template is bound to its number.
     number = max((r.impression for r in rows if r.finger == finger), default=0) + 1
     key = sealed.person_key(work.tx, work.keys, patient_id)
+    duress.answer_none(work, patient_id, key)
     row = work.add(
         f,
         id=new_id(),

@@ -7,7 +7,6 @@ table, an audit payload or an error: they hold the opaque id only.
 
 from __future__ import annotations
 
-import itertools
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,9 +18,11 @@ from sqlalchemy.exc import IntegrityError
 
 from ost import canonical, clock, policies
 from ost.errors import Refusal
+from ost.keys import SealBroken
 from ost.models import audit, site
 from ost.models.patient import fingerprint, patient, person_key
 from ost.rules.identity import IdentityError, parse_national_id
+from ost.rules.pins import pin_problem
 from ost.rules.schedule import DateError, format_both, parse_date
 from ost.services import sealed
 from ost.services.access import may, require
@@ -169,13 +170,23 @@ def reissue_card(house: House, actor: Actor, patient_id: str) -> str:
 def set_pin(house: House, actor: Actor, patient_id: str, pin: str) -> None:
     site_id = _home_site(house, patient_id)
     require(house, actor, "patient.register", site_id)
-    if problem := pin_problem(pin):
+    if problem := pin_problem(pin, _born(house, patient_id)):
         raise Refusal("input_invalid", fields={"pin": [problem]})
     hashed = _HASHER.hash(pin)
     with house.work(actor, site_id, "patient.pin_set", patient=patient_id) as work:
         _lock(work, patient_id)
         _change(work, patient_id, pin_hash=hashed)
         work.payload["pin"] = "set"
+
+
+def _born(house: House, patient_id: str) -> date | None:
+    with house.read() as tx:
+        try:
+            key = sealed.person_key(tx, house.keys, patient_id)
+        except SealBroken:
+            return None  # forgotten: refused in a moment
+        row = tx.execute(sa.select(patient.c.birth_date_sealed).where(patient.c.id == patient_id)).scalar_one()
+    return date.fromisoformat(sealed.unseal_text(key, patient_id, "patient", "birth_date", row))
 
 
 def forget(house: House, actor: Actor, patient_id: str, reason: str) -> None:
@@ -232,14 +243,6 @@ def new_card() -> str:
     return "OST-" + secrets.token_urlsafe(16)
 
 
-def pin_problem(pin: str) -> str | None:
-    """Why this is no PIN for a patient, as a code, or None."""
-    if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8):
-        return "pin_shape"
-    steps = {int(b) - int(a) for a, b in itertools.pairwise(pin)}
-    return "pin_guessable" if len(steps) == 1 and steps <= {0, 1, -1} else None
-
-
 def pin_matches(pin_hash: str | None, pin: str) -> bool:
     """Whether `pin` is the one. Counting wrong tries is the caller's."""
     if not pin_hash:
@@ -260,7 +263,7 @@ def _checked(house, name, national_id, birth_date, sex, phone, language, priorit
         number = parse_national_id(national_id).number
     except IdentityError as error:
         fields["national_id"] = [error.code]
-    if pin and (problem := pin_problem(pin)):
+    if pin and (problem := pin_problem(pin, _day(birth_date))):
         fields["pin"] = [problem]
     changes = {
         "name": name,
@@ -277,6 +280,13 @@ def _checked(house, name, national_id, birth_date, sex, phone, language, priorit
     if fields:
         raise Refusal("input_invalid", fields=fields)
     return values | {"national_id": number}
+
+
+def _day(text: str) -> date | None:
+    try:
+        return parse_date(text or "")
+    except DateError:
+        return None
 
 
 def _checked_changes(house: House, changes: dict) -> dict:

@@ -16,15 +16,16 @@ from sqlalchemy.engine import Connection
 
 from devices.fingerprints.cylinders import Cylinders
 from devices.interface import Touch
-from ost import canonical, clock
+from ost import canonical, clock, policies
 from ost.log import log
 from ost.models import site as sites
 from ost.models.dose import dose_attempt, dose_outcome
 from ost.models.station import capture, identity_evidence
-from ost.services import recognise
+from ost.services import duress, recognise
 from ost.services.arrive import arrive
 from ost.services.door import Entered
 from ost.services.gallery import PrintGallery
+from ost.services.identity_choice import FINGER, choice
 from ost.services.stranger import answer_about
 from ost.services.work import House, Work, new_id
 
@@ -57,6 +58,8 @@ class _Finding:
     other: str | None = None  # known here, touched at another's dose
     stranger: str | None = field(default=None, repr=False)
     offered: tuple[str, ...] = ()
+    finger: str | None = None  # of `person`: whose template was hit
+    fingers: dict[str, str] = field(default_factory=dict)  # the same of those offered
 
 
 def keep(
@@ -106,25 +109,36 @@ def _find(house, gallery, entered, touch, print_, problem, counter, owner) -> _F
         return _Finding(AGAIN, problem)
     if owner is not None:
         return _hand_over(house, gallery, entered, touch, print_, counter.dose, owner)
+    if not _fingers_in_use(house, entered.site):
+        return _Finding(UNKNOWN_PERSON, "finger_not_in_use")
     found = recognise.recognise(house, gallery, entered.site, print_, touch.simulated)
     score = found.score
     match found.kind:
         case recognise.PERSON if counter is None:
             return _Finding(UNKNOWN_PERSON, "no_counter", score=score)
         case recognise.PERSON:
-            return _Finding(SHOWN, None, found.person, ARRIVAL, score=score)
+            finger = found.candidates[0].finger
+            return _Finding(SHOWN, None, found.person, ARRIVAL, score=score, finger=finger)
         case recognise.SEVERAL:
             offered = tuple(c.person for c in found.candidates)
-            return _Finding(CHOOSE, "choose_face", score=score, offered=offered)
+            fingers = {c.person: c.finger for c in found.candidates}
+            return _Finding(CHOOSE, "choose_face", score=score, offered=offered, fingers=fingers)
         case recognise.STRANGER:
             return _Finding(UNKNOWN_PERSON, "known_elsewhere", score=score, stranger=found.stranger)
     return _Finding(UNKNOWN_PERSON, "not_recognised" if found.complete else "gallery_loading", score=score)
 
 
+def _fingers_in_use(house: House, site: str) -> bool:
+    """Whether this site calls people by finger; hand-over is the pack's business."""
+    with house.read() as tx:
+        name = tx.execute(sa.select(sites.site.c.policy).where(sites.site.c.id == site)).scalar_one()
+        return FINGER in choice(tx, site, policies.policy(name)).paths
+
+
 def _hand_over(house, gallery, entered, touch, print_, dose, owner) -> _Finding:
-    right, score = recognise.confirms(house, gallery, owner, print_, touch.simulated)
+    right, score, finger = recognise.confirms(house, gallery, owner, print_, touch.simulated)
     if right:
-        return _Finding(CONFIRMED, None, owner, HAND_OVER, dose, score)
+        return _Finding(CONFIRMED, None, owner, HAND_OVER, dose, score, finger=finger)
     found = recognise.recognise(house, gallery, entered.site, print_, touch.simulated)
     if found.kind == recognise.PERSON and found.person != owner:
         return _Finding(
@@ -190,6 +204,7 @@ def _keep_rows(work: Work, entered: Entered, digest, touch: Touch, f: _Finding, 
             reason=None,
             at=work.now,
         )
+        duress.note_touch(work, f.person, f.finger, answer["capture"])
     return answer
 
 
@@ -234,7 +249,7 @@ def _notice(work: Work, f: _Finding, capture_id: str) -> dict | None:
     if f.result == STOPPED:
         notice["patient"] = f.other
     if f.offered:
-        notice["candidates"] = list(f.offered)
+        notice["candidates"], notice["fingers"] = list(f.offered), f.fingers
     if f.stranger is not None:
         notice["dosed_today"] = answer_about(work, f.stranger, "counter.touch")
     return notice
