@@ -69,7 +69,7 @@ def bench_identify(
         gallery = gallery_of(house)
         gallery.warm_up(house).join()
         loaded_s = time.perf_counter() - started
-        with _one_core():
+        with one_core():
             progress("asking over the API")
             posted = _post_all(app, token, probes)
             progress("matching alone")
@@ -195,7 +195,7 @@ def _match_all(house: House, gallery, probes: list) -> list[tuple[float, float]]
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
+def one_core() -> Iterator[None]:
     """Everything measured runs on one core, whatever the machine has."""
     if not hasattr(os, "sched_setaffinity"):
         yield

@@ -54,3 +54,26 @@ def identify(as_json: bool) -> None:
         result = bench_identify(progress=status.update)
     console.print(f"p50 {result['p50_ms']} ms, p95 {result['p95_ms']} ms")
     finish(result, as_json)
+
+
+@command.command("gallery")
+@click.option(
+    "--size", default=51_000, show_default=True, type=click.IntRange(200, 500_000), help="Templates: 6 a person."
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of FVC2002; without it the shared one, or synthetic drawings.",
+)
+@json_option
+def gallery(size: int, data: Path | None, as_json: bool) -> None:
+    """One search through the whole network's prints on one core, and loading them from the database."""
+    from ost.bench.gallery import bench_gallery
+
+    with console.status("reading pictures") as status:
+        result = bench_gallery(size, data, progress=status.update)
+    console.print(
+        f"{result['size']:,} templates ({result['real']}): p50 {result['p50_ms']} ms, p95 {result['p95_ms']} ms "
+        f"(target {result['target_p95_ms']}), rank 1 {result['rank_1']:.1%}, loaded in {result['load_s']} s"
+    )
+    finish(result, as_json)
