@@ -20,6 +20,7 @@ DRIVERS = MappingProxyType(
         "mosip_sbi": ("devices.readers.mosip_sbi", "MosipSbiReader"),
         "libfprint": ("devices.readers.libfprint", "LibfprintReader"),
         "zfm": ("devices.readers.zfm", "ZfmReader"),
+        "http_json": ("devices.readers.http_json", "HttpJsonReader"),
     }
 )
 KINDS = tuple(DRIVERS)

@@ -28,6 +28,9 @@ FINEST_MM, WIDEST_MM = 0.33, 0.56
 """Where the ridges of nearly every single adult print lie: 233 of the 236 pictures of FVC2002 DB1-3_B that show
 enough ridges; the other three are of one finger, with ridges 0.32 mm apart."""
 
+SLACK = 1.15
+"""How far a resolution may lie beyond `estimate_dpi`'s interval before a touch is refused for it."""
+
 PERIODS_PX = (3.0, 26.0)
 """Ridge periods that are looked for: from 200 dpi with fine ridges to 1300 dpi with wide ones."""
 
@@ -58,6 +61,16 @@ def estimate_dpi(image: np.ndarray) -> tuple[float, float, float] | None:
     if period is None:
         return None
     return tuple(period * _MM_PER_INCH / mm for mm in (RIDGE_SPACING_MM, WIDEST_MM, FINEST_MM))
+
+
+def contradict(image: np.ndarray, dpi: int) -> bool:
+    """Whether the ridges say that `dpi` cannot be: half or twice the truth, never a tenth off.
+
+    SLACK beyond the interval of `estimate_dpi` is still let through, for the rare finger outside it; a
+    picture with too few ridges contradicts nothing.
+    """
+    estimated = estimate_dpi(image)
+    return estimated is not None and not estimated[1] / SLACK <= dpi <= estimated[2] * SLACK
 
 
 def pooled_dpi(estimates: Sequence[float], people: int) -> tuple[float, float, float] | None:

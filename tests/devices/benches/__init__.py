@@ -19,6 +19,7 @@ BENCHES = {
     "mosip_sbi": ("mosip_sbi", "MosipSbiBench"),
     "libfprint": ("libfprint", "LibfprintBench"),
     "zfm": ("zfm", "ZfmBench"),
+    "http_json": ("http_json", "HttpJsonBench"),
 }
 
 
