@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from devices.agent_door import Door, HttpDoor, Refused, Unreachable, enrol
 from devices.agent_hand import Hand
 from devices.agent_key import KeyFileUnsafe, StationKey
-from devices.interface import Reader, Touch, body_digest
+from devices.interface import Reader, Touch, body_digest, readers_digest
 
 __all__ = [
     "Agent",
@@ -39,9 +39,9 @@ CHALLENGE_AGE_S = 50.0
 CHALLENGES_HELD = 2
 #: A touch older than this is dropped.
 TOUCH_AGE_S = 3.0
-#: The counter says "offline" after 1.9 s of silence (ost.services.counter_page.SILENT): one beat may
-#: get lost or come a second late without that.
-HEARTBEAT_S = 0.8
+#: The counter says "offline" after 1.9 s of silence (ost.services.counter_page.SILENT): a beat may come a
+#: second late without that.
+HEARTBEAT_S = 0.9
 #: How soon a change of a reader's state is noticed, and said at once.
 WATCH_S = 0.1
 #: A station that was refused asks again this often: it may be enrolled anew.
@@ -87,6 +87,7 @@ class Agent:
         self._now = now
         self._held: deque[tuple[str, float]] = deque(maxlen=CHALLENGES_HELD)
         self._next_beat: tuple[str, float] | None = None
+        self._said: str | None = None  # what the server knows of the readers
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
@@ -171,14 +172,19 @@ class Agent:
             if not fresh:
                 raise Unreachable("no challenge")
             kept = (fresh[0], self._now())
+        short = readers_digest(looks)
         body = {
             "station": self.key.station,
             "challenge": kept[0],
-            "readers": looks,
+            "said": short,
             "want": 1 + self._missing(),
         }
+        if short != self._said:
+            body["readers"] = looks
         body["signature"] = self.key.sign("heartbeat", kept[0], body_digest(body))
+        self._said = None  # until it is answered, nobody knows what the server knows
         answer = self._ask(self._door.heartbeat, body)
+        self._said = None if answer.get("tell") else short
         challenges = [str(c) for c in answer.get("challenges", ())]
         if challenges:
             self._next_beat = (challenges[0], self._now())

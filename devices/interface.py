@@ -14,7 +14,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
@@ -338,6 +338,11 @@ def _sample_from(raw) -> Sample:
 def signed_bytes(purpose: str, station: str, challenge: str, digest: str) -> bytes:
     """What a station signs. `purpose` ("capture", "heartbeat", ...) keeps one from standing in for another."""
     return f"ost-station-1\n{purpose}\n{station}\n{challenge}\n{digest}".encode()
+
+
+def readers_digest(readers: Sequence[Mapping]) -> str:
+    """32 hex digits: what a heartbeat says of its readers, in short. Unchanged, it goes without the whole."""
+    return body_digest({"readers": list(readers)})[:32]
 
 
 def body_digest(body: Mapping) -> str:

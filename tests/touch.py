@@ -14,7 +14,7 @@ from devices.fingerprints import encode
 from devices.fingerprints.cylinders import cylinders
 from devices.fingerprints.drawing import draw, png
 from devices.fingerprints.extract import Minutiae, extract
-from devices.interface import FINGER, ISO_TEMPLATE, Sample, Touch, body_digest
+from devices.interface import FINGER, ISO_TEMPLATE, Sample, Touch, body_digest, readers_digest
 from ost.services import challenges, fingerprints, stations
 from ost.services.captures import CaptureAnswer, receive_capture
 from ost.services.gallery import PrintGallery
@@ -91,9 +91,11 @@ class Station:
         return receive_capture(self.house, self.gallery, self.id, challenge, touch, signature)
 
     def beat(self, *readers: dict, challenge: str | None = None, want: int = 1):
-        """A heartbeat with these readers (one that is ready, if none is given): challenges or TurnedAway."""
+        """A heartbeat with these readers (one that is ready, if none is given): Heard or TurnedAway."""
         challenge = challenge or self.challenge()
-        body = {"station": self.id, "challenge": challenge, "readers": list(readers) or [a_reader()], "want": want}
+        said = list(readers) or [a_reader()]
+        body = {"station": self.id, "challenge": challenge, "said": readers_digest(said), "want": want}
+        body["readers"] = said
         body["signature"] = self.key.sign("heartbeat", challenge, body_digest(body))
         return stations.heartbeat(self.house, body)
 

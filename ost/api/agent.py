@@ -110,14 +110,22 @@ class ReaderSaid(Strict):
 class Heartbeat(Strict):
     station = _text(64, "the station's id")
     challenge = _text(200, "made after the heartbeat before this one")
+    said = ma.fields.String(
+        required=True,
+        validate=ma.validate.Regexp(r"[0-9a-f]{32}\Z", error="Invalid value."),
+        metadata={"description": "devices.interface.readers_digest of the readers"},
+    )
     readers = ma.fields.List(
         ma.fields.Nested(ReaderSaid),
-        required=True,
         validate=ma.validate.Length(1, reader_state.MOST_AT_ONCE),
-        metadata={"description": "all readers of the station"},
+        metadata={"description": "all readers of the station; left out while the server knows them"},
     )
     want = _count()
     signature = _signature()
+
+
+class HeartbeatDone(Challenges):
+    tell = ma.fields.Boolean(required=True, metadata={"description": "say the readers with the next one"})
 
 
 class CapturePost(Strict):
@@ -167,10 +175,10 @@ class HeartbeatView(MethodView):
     @station_route
     @blueprint.doc(security=[])
     @blueprint.arguments(Heartbeat)
-    @blueprint.response(200, Challenges)
+    @blueprint.response(200, HeartbeatDone)
     def post(self, given):
-        """The station is there, and how its readers are. Once in 0.8 s, and at once when a reader changes."""
-        return {"challenges": _let_in(stations.heartbeat(house(), given))}
+        """The station is there, and how its readers are. Once in 0.9 s, and at once when a reader changes."""
+        return _let_in(stations.heartbeat(house(), given))
 
 
 @blueprint.route("/captures")

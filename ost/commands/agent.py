@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -201,7 +203,7 @@ def _practice(crew: Crew) -> None:
 
 def _listen(crew: Crew, reader: SimulatedReader) -> None:
     """What is typed becomes touches of the simulated reader. Without a keyboard it just waits."""
-    for line in click.get_text_stream("stdin"):
+    for line in _typed():
         if not line.strip():
             crew.stop()
             return
@@ -221,6 +223,14 @@ def _listen(crew: Crew, reader: SimulatedReader) -> None:
                     console.print(_LINES)
         except (ValueError, RuntimeError) as error:
             console.print(str(error))
+
+
+def _typed() -> Iterator[str]:
+    """Lines of standard input, past Python's buffer: a thread that waits in that one cannot be left at the end."""
+    kept = b""
+    while more := os.read(0, 4096):
+        *lines, kept = (kept + more).split(b"\n")
+        yield from (line.decode(errors="replace") for line in lines)
 
 
 def _said(code: str) -> str:

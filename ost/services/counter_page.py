@@ -30,7 +30,7 @@ from ost.services.known_here import known_here
 from ost.services.patient_read import SAME_READING
 from ost.services.work import Actor, House
 
-#: A station that has not been heard of for so long is not there. It speaks every 0.8 s (devices.agent.HEARTBEAT_S),
+#: A station that has not been heard of for so long is not there. It speaks every 0.9 s (devices.agent.HEARTBEAT_S),
 #: so one beat may come a second late; with the page's own second it is said within three seconds.
 SILENT = timedelta(seconds=1.9)
 _LOOKALIKES_FRESH = timedelta(minutes=5)

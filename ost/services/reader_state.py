@@ -14,8 +14,15 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from devices.interface import GIVES_IMAGE, GIVES_TEMPLATE, IMAGE_FORMATS, READY, UNPLUGGED, Touch
-from ost import canonical
+from devices.interface import (
+    GIVES_IMAGE,
+    GIVES_TEMPLATE,
+    IMAGE_FORMATS,
+    READY,
+    UNPLUGGED,
+    Touch,
+    readers_digest,
+)
 from ost.log import log
 from ost.models.reader import reader, reader_fault
 from ost.models.station import station
@@ -47,25 +54,33 @@ class ReaderHere:
     simulated: bool
 
 
-def said_of(readers: list[dict], now: datetime) -> str:
-    """What a heartbeat said, in short: unchanged, nothing but the time is written."""
-    return f"{canonical.digest({'readers': readers})[:32]}:{int(now.timestamp()) // _SEEN_S}"
+def short_of(digest: str, now: datetime) -> str:
+    """What a heartbeat said, and about when: unchanged, nothing but the time is written."""
+    return f"{digest}:{int(now.timestamp()) // _SEEN_S}"
 
 
-def keep(house: House, entered: Entered, said: list[dict]) -> bool:
-    """Write how the readers are. False: some are left out, the station has had too many."""
-    now = house.now()
-    short = said_of(said, now)
-    same = entered.readers is not None and entered.readers.rpartition("|")[0] == short
-    whole = True
+def known(entered: Entered, digest: str, now: datetime) -> bool:
+    """Whether the station's readers are kept already as this digest of them says."""
+    return entered.readers is not None and entered.readers.rpartition("|")[0] == short_of(digest, now)
+
+
+def still_there(house: House, entered: Entered, now: datetime) -> None:
+    """The station lives; nothing else is new."""
     with house.db.begin_lightly() as tx:
-        values: dict = {"seen_at": now}
-        if not same:
-            # This row first: two heartbeats of one station wait for each other here.
-            tx.execute(sa.update(station).where(station.c.id == entered.id).values(seen_at=now))
-            rows = {row.name: row for row in tx.execute(_OF_STATION, {"station": entered.id})}
-            whole = _write(tx, entered, said, rows, now)
-            values |= _summary(tx, entered, said, short)
+        tx.execute(_SEEN, {"id_": entered.id, "now": now})
+
+
+_SEEN = sa.update(station).where(station.c.id == sa.bindparam("id_")).values(seen_at=sa.bindparam("now"))
+
+
+def keep(house: House, entered: Entered, said: list[dict], now: datetime) -> bool:
+    """Write how the readers are. False: some are left out, the station has had too many."""
+    with house.db.begin_lightly() as tx:
+        # This row first: two heartbeats of one station wait for each other here.
+        tx.execute(_SEEN, {"id_": entered.id, "now": now})
+        rows = {row.name: row for row in tx.execute(_OF_STATION, {"station": entered.id})}
+        whole = _write(tx, entered, said, rows, now)
+        values = _summary(tx, entered, said, short_of(readers_digest(said), now))
         tx.execute(sa.update(station).where(station.c.id == entered.id).values(**values))
     return whole
 

@@ -18,7 +18,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from devices.fingerprints.drawing import draw, png
 from devices.fingerprints.extract import DPI
-from devices.interface import FINGER, GIVES_IMAGE, READY, UNPLUGGED, Sample, Touch, body_digest, signed_bytes
+from devices.interface import (
+    FINGER,
+    GIVES_IMAGE,
+    READY,
+    UNPLUGGED,
+    Sample,
+    Touch,
+    body_digest,
+    readers_digest,
+    signed_bytes,
+)
 from ost.errors import Refusal
 from ost.models import site as sites
 from ost.models.patient import fingerprint, patient
@@ -58,9 +68,16 @@ class DemoPerson:
 
 
 def touch(
-    house: House, gallery: PrintGallery, keys: Path, counter: str, act: str, patient_id: str | None = None
+    house: House,
+    gallery: PrintGallery,
+    keys: Path,
+    counter: str,
+    act: str,
+    patient_id: str | None = None,
+    finger: str | None = None,
 ) -> CaptureAnswer:
-    """Do `act` at the counter's demo reader. `keys`: the folder of the demo stations' keys.
+    """Do `act` at the counter's demo reader. `keys`: the folder of the demo stations' keys. `finger`: this one of
+    the person's, enrolled or not; None for any that is enrolled.
 
     Answers as the door does; "unplug" and "plug" answer with the state's code.
     """
@@ -77,18 +94,19 @@ def touch(
     if act == VANISH:
         _beat(house, demo, UNPLUGGED)
         return _post(house, gallery, demo, Touch(_KIND, True, "unknown", "vanished", reader=_NAME))
-    image = _picture(house, act, patient_id)
+    image = _picture(house, act, patient_id, finger)
     sample = Sample(FINGER, "image/png", image, DPI, {"model": "demo", "liveness": "none"})
     return _post(house, gallery, demo, Touch(_KIND, True, "captured", None, sample, _NAME))
 
 
-def _picture(house: House, act: str, patient_id: str | None) -> bytes:
+def _picture(house: House, act: str, patient_id: str | None, finger: str | None = None) -> bytes:
     if act == STRANGER:
         seed = secrets.randbits(62)
     else:
         if patient_id is None:
             raise Refusal("patient_unknown")
-        finger = _NOT_ENROLLED if act == WRONG_FINGER else secrets.choice(_enrolled(house, patient_id))
+        if finger is None:
+            finger = _NOT_ENROLLED if act == WRONG_FINGER else secrets.choice(_enrolled(house, patient_id))
         seed = demo_finger_seed(house, patient_id, finger)
     # Impressions 1 to 3 are the enrolled ones; a touch never repeats them.
     impression = 1000 + secrets.randbits(30)
@@ -247,7 +265,8 @@ def _beat(house: House, demo: _Demo, state: str) -> None:
         "firmware": None,
         "liveness": "none",
     }
-    body = {"station": demo.id, "challenge": challenge, "readers": [reader], "want": 1}
+    body = {"station": demo.id, "challenge": challenge, "said": readers_digest([reader]), "want": 1}
+    body["readers"] = [reader]
     body["signature"] = demo.sign("heartbeat", challenge, body_digest(body))
     stations.heartbeat(house, body)
 

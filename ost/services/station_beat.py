@@ -1,13 +1,14 @@
 """A station's heartbeat: it is there, and its readers are so.
 
-Once in 0.8 s from each station, so it does as little as it can: one look, one
-signature, one row. Each beat answers a challenge that was made after the beat
-before it: a beat somebody recorded cannot be sent again to make a dead reader
-look alive.
+Almost once a second from each station, so it does as little as it can: one look,
+one signature, one row, and the readers only when they changed. Each beat answers
+a challenge that was made after the beat before it: a beat somebody recorded
+cannot be sent again to make a dead reader look alive.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from devices.interface import body_digest
@@ -18,11 +19,20 @@ from ost.services.work import House
 _SKEW = timedelta(seconds=5)
 
 
-def heartbeat(house: House, body: dict) -> list[str] | TurnedAway:
-    """Keep how the readers are, and answer with challenges; the first is for the next beat.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """`challenges`: fresh ones, the first for the next beat. `tell`: the next beat shall say the readers."""
 
-    `body`: {"station", "challenge", "readers": [...], "want", "signature"}; a reader is {"name", "kind",
-    "simulated", "state", "trouble", "gives", "modality", "dpi", "maker", "model", "serial", "firmware", "liveness"}.
+    challenges: list[str]
+    tell: bool = False
+
+
+def heartbeat(house: House, body: dict) -> Heard | TurnedAway:
+    """Keep that the station is there, and how its readers are.
+
+    `body`: {"station", "challenge", "said": readers_digest of the readers, "readers": [...] unless the server
+    knows them, "want", "signature"}; a reader is {"name", "kind", "simulated", "state", "trouble", "gives",
+    "modality", "dpi", "maker", "model", "serial", "firmware", "liveness"}.
     """
     said = {k: v for k, v in body.items() if k != "signature"}
     entered = door.enter(
@@ -35,16 +45,24 @@ def heartbeat(house: House, body: dict) -> list[str] | TurnedAway:
     )
     if isinstance(entered, TurnedAway):
         return entered
+    # One time for the row and for the challenges: those are never older than this beat.
     now = house.now()
-    readers = said["readers"]
+    readers = said.get("readers")
     if not entered.fresh or _said_before(entered, now):
         return door.turn_away(house, "challenge_stale", entered.id, entered.site, what="heartbeat")
+    want = said.get("want") or 1
+    if readers is None:
+        reader_state.still_there(house, entered, now)
+        return Heard(
+            challenges.issue(house.keys, entered.id, now, want),
+            tell=not reader_state.known(entered, str(said.get("said")), now),
+        )
     if not house.demo and any(one["simulated"] for one in readers):
         return door.turn_away(house, "simulated_reader_refused", entered.id, entered.site, what="heartbeat")
     whole = len({one["name"] for one in readers}) == len(readers) <= reader_state.MOST_AT_ONCE
-    if not whole or not reader_state.keep(house, entered, readers):
+    if not whole or not reader_state.keep(house, entered, readers, now):
         return door.turn_away(house, "readers_too_many", entered.id, entered.site, what="heartbeat")
-    return challenges.issue(house.keys, entered.id, now, said.get("want") or 1)
+    return Heard(challenges.issue(house.keys, entered.id, now, want))
 
 
 def _said_before(entered: Entered, now: datetime) -> bool:

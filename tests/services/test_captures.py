@@ -278,7 +278,7 @@ def test_only_an_administrator_of_the_site_makes_stations(house, clinic):
 
 
 def test_a_heartbeat_brings_challenges_and_a_stale_one_does_not(house, clinic, station, clock):
-    given = station.beat(want=2)
+    given = station.beat(want=2).challenges
     assert len(given) == 2
     assert station.post(a_touch(PERSON), given[0]).result == "shown"
     kept = rows(house, models.station)[0]
