@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import struct
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.devices.prints import drawn
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "mosip-sbi"
 
@@ -81,3 +84,15 @@ def record(
 
 def one_finger(image: np.ndarray, position: int = 7, compression: int = JPEG2000, **change) -> bytes:
     return record(representation(image, position, compression, **change))
+
+
+@functools.cache
+def drawn_finger(position: int = 7, seed: int = 7, **change) -> bytes:
+    """A record of a synthetic print; `change` as for `representation`."""
+    return one_finger(drawn(seed, 1), position, **change)
+
+
+@functools.cache
+def small_finger(position: int = 0) -> bytes:
+    """A record with a picture too small for anything but the way there."""
+    return one_finger(np.full((80, 80), 200, np.uint8), position, PLAIN)

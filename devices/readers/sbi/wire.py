@@ -95,6 +95,10 @@ class Exchange:
             data = _read(response)
         except TimeoutError:
             raise Silent("no answer in time") from None
+        except Lost:
+            if self._overdue:
+                raise Silent("no answer in time") from None
+            raise
         except (http.client.HTTPException, OSError, ValueError) as error:
             if self._overdue:
                 raise Silent("no answer in time") from None
