@@ -8,7 +8,7 @@ else is shown to a human and decides nothing. Nobody is identified by these touc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -23,6 +23,7 @@ from ost.models.patient import fingerprint
 from ost.models.station import station
 from ost.services import fingerprints, impression, station_task
 from ost.services.access import require
+from ost.services.counter_page import SILENT
 from ost.services.door import Entered
 from ost.services.gallery import PrintGallery
 from ost.services.station_task import ENROL, Task, Use
@@ -32,21 +33,24 @@ from ost.services.work import Actor, House, Work
 PERMISSION = "patient.enrol_finger"
 
 
+#: How long after its end the page still says what a task came to.
+SHOWN_FOR = timedelta(minutes=10)
+
+
 @dataclass(frozen=True, slots=True)
 class AtReader:
     """The reader of a counter, as the enrolling page sees it.
 
-    `task`: what its touches are for now; `mine`: this person's enrolling. `left_s`: until it ends by itself.
+    `ready`: its program is heard and a reader can be touched. `task`: this person's enrolling by this account,
+    live or just over. `taken`: its touches are for something else now.
     """
 
     counter: str
-    station: str | None
-    reader_kind: str | None
-    reader_state: str | None
-    seen_at: datetime | None
-    task: Task | None
-    mine: bool
-    left_s: int
+    kind: str | None
+    ready: bool
+    task: Task | None = None
+    live: bool = False
+    taken: bool = False
 
 
 def begin(house: House, actor: Actor, patient_id: str, finger: str, counter: str) -> None:
@@ -75,20 +79,16 @@ def at_reader(house: House, actor: Actor, patient_id: str, counter: str) -> AtRe
     """How the counter's reader is, and how far this person's enrolling at it has come."""
     where = _at(house, counter)
     require(house, actor, PERMISSION, where.site)
-    last = station_task.last(house, where.station)
-    mine = last is not None and (last.kind, last.patient, last.set_by) == (ENROL, patient_id, actor.id)
-    left = (last.until - house.now()).total_seconds() if last is not None else 0
-    usable = where.station is not None and where.revoked_at is None
-    return AtReader(
-        counter,
-        where.station if usable else None,
-        where.reader_kind,
-        where.reader_state,
-        where.seen_at,
-        last if mine or left > 0 else None,
-        mine,
-        max(0, round(left)),
-    )
+    if where.station is None or where.revoked_at is not None:
+        return AtReader(counter, None, False)
+    now, task = house.now(), station_task.last(house, where.station)
+    heard = where.seen_at is not None and now - where.seen_at < SILENT
+    ready = heard and where.reader_state in ("ready", "partly")
+    if task is None or now - task.until > SHOWN_FOR:
+        return AtReader(counter, where.reader_kind, ready)
+    mine = (task.kind, task.patient, task.set_by) == (ENROL, patient_id, actor.id)
+    live = task.until > now
+    return AtReader(counter, where.reader_kind, ready, task if mine else None, live and mine, live and not mine)
 
 
 # --- one touch -------------------------------------------------------------------------

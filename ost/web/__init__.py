@@ -14,6 +14,7 @@ BLUEPRINTS = (
     "assets",
     "sign_in",
     "patients",
+    "fingers",
     "prescriber",
     "stock",
     "admin",

@@ -33,6 +33,13 @@ def lay_on(counter_id: str) -> None:
     simulate_touch.press(house(), gallery_of(house()), _keys(), actor(), counter_id, button)
 
 
+def lay_finger_on(counter_id: str, patient: str, finger: str) -> None:
+    """That very finger of the person, for enrolling it at the demo's reader."""
+    if not settings().demo:
+        abort(404)
+    simulate_touch.touch(house(), gallery_of(house()), _keys(), counter_id, simulate_touch.PERSON, patient, finger)
+
+
 def beat(counter_id: str) -> None:
     """The demo reader is there as long as its counter's page is open: called by the page's refresh."""
     if settings().demo:

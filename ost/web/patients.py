@@ -13,11 +13,9 @@ from ost import wording
 from ost.errors import Refusal
 from ost.http import LANGUAGES, actor, allow, holds, house
 from ost.rules.schedule import DateError, parse_date
-from ost.services import faces, fingerprints, patient_read, patient_search, patients, prescription_read
+from ost.services import faces, patient_read, patient_search, patients, prescription_read
 from ost.services import holds as hold_service
 from ost.services import policies_in_use as policy_service
-from ost.services.gallery import gallery_of
-from ost.services.practice_finger import practice_picture
 from ost.web import desk
 
 blueprint = desk.make_blueprint("patients", __name__, "/patients")
@@ -224,70 +222,3 @@ def release_hold(patient_id: str, hold_id: str):
     desk.done(gettext("The hold was released."))
     to_work = request.form.get("next") == "work"
     return redirect(url_for("prescriber.index") if to_work else url_for("patients.page", patient_id=patient_id))
-
-
-# --- fingers ---------------------------------------------------------------------
-
-
-@blueprint.get("/<patient_id>/fingers")
-@allow("patient.enrol_finger")
-def fingers(patient_id: str):
-    return _fingers_page(patient_id)
-
-
-def _fingers_page(patient_id: str, errors: dict | None = None, last=None):
-    record = patient_read.read(house(), actor(), patient_id, page="patients.fingers", at=desk.here())
-    views = {view.finger: view for view in fingerprints.fingers_of(house(), actor(), patient_id)}
-    wanted_fingers, wanted_impressions = policy_service.numbers(
-        house(), desk.here(), "enrol_min_fingers", "enrol_impressions"
-    )
-    chosen = request.form.get("finger") or next(
-        (f for f in FIRST_FINGERS if getattr(views.get(f), "impressions", 0) < wanted_impressions), FIRST_FINGERS[0]
-    )
-    return render_template(
-        "patients/fingers.html",
-        p=record,
-        views=views,
-        fingers=desk.choices(fingerprints.FINGERS),
-        chosen=chosen,
-        wanted_fingers=wanted_fingers,
-        wanted_impressions=wanted_impressions,
-        errors=errors or {},
-        last=last,
-        practice=house().demo,
-    )
-
-
-#: Index fingers read best; thumbs next.
-FIRST_FINGERS = ("right_index", "left_index", "right_thumb", "left_thumb")
-
-
-@blueprint.post("/<patient_id>/fingers")
-@allow("patient.enrol_finger")
-def enrol_finger(patient_id: str):
-    """One impression: a picture from the reader's program, or, in the demo, from the practice reader."""
-    finger, practice = request.form.get("finger", ""), request.form.get("practice") == "1"
-    try:
-        if practice:
-            image, dpi = practice_picture(house(), patient_id, finger), 500
-        else:
-            sent = request.files.get("image")
-            image = base64.b64encode(sent.read() if sent else b"").decode()
-            dpi = int(request.form.get("dpi") or 0) if (request.form.get("dpi") or "").isdigit() else 0
-        last = fingerprints.enrol_finger(
-            house(), gallery_of(house()), actor(), patient_id, finger, dpi, image, synthetic=practice
-        )
-    except Refusal as refusal:
-        if not refusal.fields:
-            refusal.fields = {"image": [refusal.code]}
-        return _fingers_page(patient_id, desk.problems(refusal)), 422
-    return _fingers_page(patient_id, last=last)
-
-
-@blueprint.post("/<patient_id>/fingers/withdraw")
-@allow("patient.enrol_finger")
-def withdraw_fingers(patient_id: str):
-    finger = request.form.get("finger") or None
-    fingerprints.withdraw(house(), gallery_of(house()), actor(), patient_id, finger)
-    desk.done(gettext("Withdrawn. It matches nowhere any more."))
-    return redirect(url_for("patients.fingers", patient_id=patient_id))
