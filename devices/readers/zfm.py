@@ -280,10 +280,10 @@ class ZfmReader:
         """The picture the module holds. It keeps it, so a transfer that did not come whole is asked for once more;
         one after which nothing more came is not: the module may have lost its power, and its picture."""
         for last in (False, True):
-            code, _ = line.ask(UP_IMAGE)
-            if code != OK:
-                return NotCaptured("device_error")
             try:
+                code, _ = line.ask(UP_IMAGE)
+                if code != OK:
+                    return NotCaptured("device_error")
                 packed = line.data(2 * MAX_IMAGE_BYTES)  # more than any sensor has, so that a lie ends as one
             except Garbled:
                 if last:
@@ -302,7 +302,8 @@ class ZfmReader:
                 "rejected"
             )  # to the last bit, so no new touch: the person before could be in it
         self._last_picture = digest
-        return Captured(self._sample(packed, *size))
+        touch_ms = round((time.monotonic() - self._resting_since) * 1000)
+        return Captured(self._sample(packed, *size), touch_ms)
 
     def _sample(self, packed: bytes, width: int, height: int, dpi: int) -> Sample:
         picture = io.BytesIO()

@@ -108,6 +108,16 @@ class FrameReader:
             return Frame(kind, summed[3:])
         return None
 
+    def rescue(self) -> Frame | None:
+        """A whole frame inside what looked like the beginning of a longer one; for when nothing more comes."""
+        inside = FrameReader(int.from_bytes(self._address))
+        inside.feed(self._kept[1:])
+        frame = inside.take()
+        if frame is not None:
+            self.broken += 1
+            self._kept = inside._kept
+        return frame
+
     def _to_header(self) -> bool:
         at = self._kept.find(HEADER)
         if at < 0:

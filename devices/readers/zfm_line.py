@@ -30,9 +30,9 @@ from .zfm_frames import (
 )
 
 #: How long one look at the port lasts: so soon does a wait notice that it is over.
-SLICE_S = 0.05
-#: A line that was silent for so long has ended what it was saying.
-QUIET_S = 0.1
+SLICE_S = 0.02
+#: A line that was silent for this part of the time an answer may take has ended what it was saying.
+QUIET = 0.1
 _READ_BYTES = 4096
 
 
@@ -66,6 +66,7 @@ class Line:
     def __init__(self, port: str, baud: int, address: int, answer_s: float, ending: threading.Event):
         self.baud = baud
         self.answer_s = answer_s
+        self.quiet_s = QUIET * answer_s
         self._address = address
         self._ending = ending
         self._frames = FrameReader(address)
@@ -129,10 +130,10 @@ class Line:
     def settle(self, most_s: float) -> None:
         """Let whatever is still coming pass by, until the line is quiet or `most_s` are over. Raises LineError."""
         until = time.monotonic() + most_s
-        quiet = time.monotonic() + QUIET_S
+        quiet = time.monotonic() + self.quiet_s
         while time.monotonic() < min(until, quiet):
             if self._read():
-                quiet = time.monotonic() + QUIET_S
+                quiet = time.monotonic() + self.quiet_s
         self._frames = FrameReader(self._address)
 
     def pause(self, seconds: float) -> None:
@@ -147,6 +148,7 @@ class Line:
     # --- bytes --------------------------------------------------------------------------
     def _start_over(self) -> None:
         """Forget what came before; but a module that lost power in between says so here."""
+        self._frames = FrameReader(self._address)
         while waiting := self._waiting():
             self._frames.feed(self._read(waiting))
             while self._frames.take():
@@ -163,12 +165,16 @@ class Line:
             if self._frames.powered_up:
                 raise PoweredUp
             now = time.monotonic()
-            if now >= until or (self._frames.broken and now >= heard_at + QUIET_S):
-                heard = self._frames.damaged or self._frames.kept_bytes
-                raise Garbled if heard else Silent
+            if now >= heard_at + self.quiet_s and (frame := self._frames.rescue()):
+                break
+            if now >= until or (self._frames.broken and now >= heard_at + self.quiet_s):
+                # The beginning of a frame and then nothing is silence: who spoke has gone or lost power.
+                raise Garbled if self._frames.damaged else Silent
             if heard := self._read():
                 heard_at = time.monotonic()
                 self._frames.feed(heard)
+        if self._frames.powered_up:
+            raise PoweredUp
         return frame
 
     def _waiting(self) -> int:

@@ -192,7 +192,7 @@ def test_what_one_library_enrolled_the_other_finds_and_ours_lists(module, pyfing
         assert other.finger_id == 2
         other.read_templates()
         assert other.templates == [2, 258, 511]
-    reader = ZfmReader(str(module.link), answer_s=0.25, poll_s=0.002)
+    reader = ZfmReader(str(module.link), answer_s=0.4, poll_s=0.002)
     reader.open()
     assert (reader.library().slots(), reader.library().count()) == ([2, 258, 511], 3)
     reader.close()

@@ -84,7 +84,7 @@ class Module(Commands):
         self.size = WIDE if old else ROUND
         self.packet_code = 2
         self.security = 3
-        self.quiet_on_unknown = old
+        self.quiet_on_unknown = False
         self.claims_size: tuple[int, int] | None = None
         self.flash: dict[int, bytes] = {}
         self.touches: deque[Touch] = deque()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from devices.readers.zfm import ZfmReader
 from tests.devices.benches import Fault
-from tests.devices.prints import drawn
+from tests.devices.real_prints import print_of
 from tests.devices.zfm_module import GEN_IMG, Module
 
 
@@ -18,10 +18,10 @@ class ZfmBench:
         self._folder = Path(tempfile.mkdtemp(prefix="zfm"))
         self.module = Module(self._folder / "port")
         self.module.plug_in()
-        self.reader = ZfmReader(port=str(self.module.link), answer_s=0.25, poll_s=0.002)
+        self.reader = ZfmReader(port=str(self.module.link), answer_s=0.4, poll_s=0.002)
 
     def lay_on(self):
-        self.module.touch(drawn(7, 1))
+        self.module.touch(print_of(0, 1))
 
     def unplug(self):
         self.module.unplug()
