@@ -11,6 +11,7 @@ import json
 from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -23,6 +24,7 @@ from ost.models.station import capture
 from ost.services import door, reader_state, station_task, touched
 from ost.services.door import Entered, TurnedAway
 from ost.services.gallery import PrintGallery
+from ost.services.measures import Measure
 from ost.services.probe import probe_of
 from ost.services.station_kinds import HANDLERS
 from ost.services.work import House
@@ -75,8 +77,11 @@ def receive_capture(
         result = station_task.take(house, gallery, entered, digest, touch, HANDLERS)
         if result is not None:
             return CaptureAnswer(**result)
+        started = monotonic()
         print_, problem, found = _read(touch)
-        result = touched.keep(house, gallery, entered, digest, touch, print_, problem, found)
+        extract_ms = round((monotonic() - started) * 1000) if touch.ending == CAPTURED else None
+        measure = Measure(reader.id, touch.touch_ms, extract_ms)
+        result = touched.keep(house, gallery, entered, digest, touch, print_, problem, found, measure)
     except IntegrityError:
         # The same challenge was used by another post while this one was being read.
         known = _answer_before(house, entered, digest)

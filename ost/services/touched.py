@@ -10,6 +10,7 @@ meanwhile, it is done again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from time import monotonic
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -21,11 +22,12 @@ from ost.log import log
 from ost.models import site as sites
 from ost.models.dose import dose_attempt, dose_outcome
 from ost.models.station import capture, identity_evidence
-from ost.services import duress, recognise
+from ost.services import duress, measures, recognise
 from ost.services.arrive import arrive
 from ost.services.door import Entered
 from ost.services.gallery import PrintGallery
 from ost.services.identity_choice import FINGER, choice
+from ost.services.measures import Measure
 from ost.services.stranger import answer_about
 from ost.services.work import House, Work, new_id
 
@@ -60,6 +62,7 @@ class _Finding:
     offered: tuple[str, ...] = ()
     finger: str | None = None  # of `person`: whose template was hit
     fingers: dict[str, str] = field(default_factory=dict)  # the same of those offered
+    match_ms: int | None = None
 
 
 def keep(
@@ -71,6 +74,7 @@ def keep(
     print_: Cylinders | None,
     problem: str | None,
     cylinders: int,
+    measure: Measure,
 ) -> dict:
     """Compare, write, and return the answer as it is kept: {"result", "code", "capture"}.
 
@@ -80,9 +84,12 @@ def keep(
         with house.read() as tx:
             counter = tx.execute(_COUNTER, {"station": entered.id}).one_or_none()
             owner = owner_of_open_dose(tx, counter.dose) if counter is not None else None
+        started = monotonic()
         finding = _find(house, gallery, entered, touch, print_, problem, counter, owner)
+        if print_ is not None:
+            finding.match_ms = round((monotonic() - started) * 1000)
         try:
-            return _write(house, entered, digest, touch, finding, counter, cylinders)
+            return _write(house, entered, digest, touch, finding, counter, cylinders, measure)
         except _Changed:
             if last:
                 raise
@@ -150,7 +157,7 @@ def _hand_over(house, gallery, entered, touch, print_, dose, owner) -> _Finding:
     return _Finding(AGAIN, "finger_not_confirmed", None, dose=dose, score=score)
 
 
-def _write(house: House, entered: Entered, digest, touch: Touch, f: _Finding, seen, cylinders: int) -> dict:
+def _write(house, entered, digest, touch: Touch, f: _Finding, seen, cylinders: int, measure: Measure) -> dict:
     c = sites.counter
     with house.work(entered.actor, entered.site, f"capture.{f.result}", patient=f.person) as work:
         work.lock_patients([p for p in (f.person, f.stranger) if p is not None])
@@ -159,6 +166,7 @@ def _write(house: House, entered: Entered, digest, touch: Touch, f: _Finding, se
             if (now.dose, now.station) != (seen.dose, entered.id):
                 raise _Changed
         kept = _keep_rows(work, entered, digest, touch, f, cylinders)
+        measures.keep(work, entered, measure, kept["capture"], f.finger, f.match_ms)
         notice = _notice(work, f, kept["capture"])
         if f.result == SHOWN:
             arrive(work, entered.site, clock.dosing_day(work.now, entered.tz), f.person)
