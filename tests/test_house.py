@@ -20,7 +20,7 @@ OURS = ("ost", "devices", "config")
 LONGEST_FILE = 500
 
 # Matching and the interface are anybody's; drivers are chosen by open_reader, and only at the edge.
-MATCHING = ("devices.interface", "devices.fingerprints")
+MATCHING = ("devices.interface", "devices.fingerprints", "devices.evaluate")
 # What everything in ost may lean on; these themselves never look up.
 GROUND = (
     "config",
@@ -45,7 +45,7 @@ SHELL = (
     "ost.startup",
 )
 # ost.wording says reasons and codes in words, for pages and API alike.
-PAGES = ("ost.services", "ost.wording", *SHELL, *GROUND, *MATCHING)
+PAGES = ("ost.services", "ost.wording", "ost.reports", *SHELL, *GROUND, *MATCHING)
 EVERYTHING = ("ost", "config", "devices")
 
 # The longest matching name counts. Each part may import itself and what stands beside it; nothing else of ours.
@@ -66,6 +66,8 @@ MAY_IMPORT = {
     "ost.wording": ("ost.services", "ost.web.formats", *SHELL, *GROUND),
     "ost.web": PAGES,
     "ost.api": PAGES,
+    # Documents of their own, made without a request: in a terminal, behind a page.
+    "ost.reports": (*GROUND, *MATCHING),
     "ost.jobs": ("ost.services", "ost.models", *GROUND, *MATCHING),
     "ost.app": ("ost.web", "ost.api", *PAGES),
     "ost.cli": EVERYTHING,

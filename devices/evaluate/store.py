@@ -37,7 +37,9 @@ from .captures import Label
 from .matrix import Side
 from .process import Impression
 
-DOCUMENT, HTML, PDF, SEALED = "evaluation.json", "report.html", "report.pdf", "minutiae.sealed"
+DOCUMENT, SEALED = "evaluation.json", "minutiae.sealed"
+FILES = {"html": "report.html", "pdf": "report.pdf"}
+"""The report's files beside the document, by kind."""
 _ID = re.compile(r"[a-z0-9]{8}-[a-z0-9]{6,32}\Z")
 _NONCE = 12
 _SIGNED_AS = b"ost-device-evaluation-1\n"
@@ -90,10 +92,10 @@ def verify_document(document: Mapping, trusted: str) -> None:
 def verify_files(document: Mapping, folder: Path) -> list[str]:
     """Names of the report's files beside the document that are there and whole. Raises StoreBroken for altered ones."""
     whole = []
-    for name in (HTML, PDF):
-        entry = document["files"].get(name)
+    for kind, name in FILES.items():
+        entry = document["files"].get(kind)
         path = folder / name
-        if entry and entry.get("sha256") and path.is_file():
+        if entry and path.is_file():
             if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
                 raise StoreBroken("evaluation_file_altered")
             whole.append(name)
@@ -203,21 +205,21 @@ class Store:
 
     # --- evaluations
     def save(self, document: dict, files: Mapping[str, bytes | None], sides: list[Side]) -> Kept:
-        """Sign and keep. `files`: the report's, by name; None where one could not be made, with the reason in
-        `document["files"]` already. The folder appears when everything in it is written."""
-        evaluation = document["id"]
-        self._check(evaluation)
+        """Sign and keep. `files`: the report's, by kind (FILES); None where one could not be made: the document then
+        says null. The folder appears when everything in it is written."""
+        evaluation = self._check(document["id"])
         made = {
-            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-            for name, data in files.items()
-            if data is not None
+            kind: None
+            if data is None
+            else {"name": FILES[kind], "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            for kind, data in files.items()
         }
         signed = self.sign({**document, "files": {**document.get("files", {}), **made}})
         fresh = self.folder / f".{evaluation}"
         fresh.mkdir(mode=0o700)
-        for name, data in files.items():
+        for kind, data in files.items():
             if data is not None:
-                _write(fresh / name, data)
+                _write(fresh / FILES[kind], data)
         _write(fresh / SEALED, self.seal(_pack(sides), _where(evaluation)))
         _write(fresh / DOCUMENT, json.dumps(signed, ensure_ascii=False, indent=1, allow_nan=False).encode())
         os.rename(fresh, self.folder / evaluation)

@@ -32,7 +32,7 @@ from ost.commands.shared import console, finish, json_option, read_settings
 from ost.errors import catalogue
 
 #: Files of this package whose `command` is a command of this group.
-SUBCOMMANDS = ()
+SUBCOMMANDS = ("evaluate", "verify_report")
 
 #: Kinds that nobody can find by looking: they need an option.
 _TELL = {
