@@ -180,6 +180,8 @@ def _same(stated: object, expected: str) -> bool:
 
 def _finger(claims: Mapping, request: Request) -> str:
     finger = claims.get("bioSubType")
+    if not isinstance(finger, str):
+        raise Rejected("another finger")
     if finger == UNKNOWN_FINGER and UNKNOWN_FINGER in request.fingers:
         return finger
     if finger not in FINGERS or (finger not in request.fingers and UNKNOWN_FINGER not in request.fingers):
