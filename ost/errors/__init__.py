@@ -78,6 +78,7 @@ PARTS = (
     "devices",
     "identity",
     "evaluation",
+    "lookup",
 )
 
 

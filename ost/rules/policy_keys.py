@@ -167,6 +167,19 @@ KEYS = MappingProxyType(
         "medical_record_years": Key(
             INT, "years", N_("how long medical records and access logs are kept"), "higher"
         ),
+        # -- looking beyond the site
+        "emergency_access_minutes": _setting("minutes", N_("how long an emergency look at a stranger lasts")),
+        "emergency_access_fresh_minutes": _setting(
+            "minutes", N_("an emergency look must follow the touch, card or number within this time")
+        ),
+        "emergency_access_often": _setting(
+            "looks", N_("more emergency looks of one account in a day are marked for the home site")
+        ),
+        "emergency_access_reasons": _list(N_("why a stranger's record could not wait"), dated=False),
+        "consent_elsewhere_most_days": _setting(
+            "days", N_("a consent to be found at other sites ends at the latest after this time")
+        ),
+        "duplicate_reasons": _list(N_("what a decision about a possible duplicate rests on"), dated=False),
         # -- devices, sessions, sign-in
         "capture_challenge_s": _setting("s", N_("how long a capture challenge is good for")),
         "capture_repeat_s": _setting("s", N_("how long the identical post gets the same answer")),

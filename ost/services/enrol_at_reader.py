@@ -146,7 +146,9 @@ def take(house: House, gallery: PrintGallery, entered: Entered, task: Task, touc
 
     def kept() -> None:
         gallery.refresh(house, [task.patient])
-        fingerprints.duplicates(house, Actor(task.set_by), home, task.patient, likeness.others)
+        fingerprints.duplicates(
+            house, Actor(task.set_by), home, task.patient, likeness.others, task.finger, touch.simulated
+        )
 
     return Use(
         said,

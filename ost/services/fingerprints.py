@@ -24,6 +24,7 @@ from ost.models import site as sites
 from ost.models.patient import fingerprint
 from ost.services import duress, impression, sealed
 from ost.services.access import require
+from ost.services.duplicate_cases import keep as keep_cases
 from ost.services.gallery import PrintGallery
 from ost.services.impression import Impression
 from ost.services.known_here import known_here
@@ -100,7 +101,7 @@ def enrol_finger(
         cylinders=len(read.cylinders),
         advice=read.advice,
         agrees=agrees(row["of_finger"], finger, likeness.own),
-        duplicates=duplicates(house, actor, home, patient_id, likeness.others),
+        duplicates=duplicates(house, actor, home, patient_id, likeness.others, finger, synthetic),
     )
 
 
@@ -261,16 +262,25 @@ def agrees(of_finger: int, finger: str, own: Candidate | None, simulated: bool =
 
 
 def duplicates(
-    house: House, actor: Actor, home: sa.Row, patient_id: str, alike: tuple[Candidate, ...]
+    house: House,
+    actor: Actor,
+    home: sa.Row,
+    patient_id: str,
+    alike: tuple[Candidate, ...],
+    finger: str = "",
+    synthetic: bool = False,
 ) -> tuple[Duplicate, ...]:
-    """Keep that somebody else's print is alike, and say whom this site may see."""
+    """Send those alike to a human (`duplicate_cases`), and say whom of them this site may see."""
     if not alike:
         return ()
     with house.read() as tx:
         here = known_here(tx, home.id, clock.dosing_day(house.now(), home.tz))
     with house.work(actor, home.id, "finger.alike", patient=patient_id) as work:
-        work.payload = {"alike": len(alike), "best_e4": round(alike[0].score * 10_000)}
-    log.warning("finger_alike", count=len(alike))
+        alike = keep_cases(work, home.id, patient_id, finger, alike, synthetic)
+        if alike:
+            work.payload = {"alike": len(alike), "best_e4": round(alike[0].score * 10_000)}
+    if alike:
+        log.warning("finger_alike", count=len(alike))
     return tuple(
         Duplicate(c.person, c.finger, c.score) if c.person in here else Duplicate(None, None, c.score)
         for c in alike

@@ -1,10 +1,14 @@
 """All that is said of a person who is not expected here: dosed today, yes or no.
 
 The question itself is written into the person's list of who looked (DESIGN.md,
-promise 8). Shows no name, no number, no home site.
+promise 8), and that line's id is all that a counter keeps of them: what more may
+be shown, and to whom, is decided from it (`ost.services.elsewhere`). Shows no
+name, no number, no home site.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -42,9 +46,26 @@ def dosed_today(tx: Connection, person: str, now) -> bool:
     return tx.execute(_TAKEN, {"patient": person, "day": clock.dosing_day(now, tz)}).first() is not None
 
 
+#: Why of the line that answers with one bit.
+DOSED_TODAY = "dosed_today"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The one bit, and the id of the line in the person's own list of who asked."""
+
+    dosed_today: bool
+    line: str
+
+
 def answer_about(work: Work, person: str, page: str, account: str | None = None) -> bool:
+    """The one bit alone, where no counter could be shown more."""
+    return tell_about(work, person, page, account).dosed_today
+
+
+def tell_about(work: Work, person: str, page: str, account: str | None = None) -> Told:
     """The one bit, and the line in the person's own list of who asked."""
-    work.add(
+    line = work.add(
         audit.record_access,
         id=new_id(),
         patient=person,
@@ -52,7 +73,7 @@ def answer_about(work: Work, person: str, page: str, account: str | None = None)
         site=work.site,
         what="read",
         page=page,
-        why="dosed_today",
+        why=DOSED_TODAY,
         at=work.now,
     )
-    return dosed_today(work.tx, person, work.now)
+    return Told(dosed_today(work.tx, person, work.now), line["id"])

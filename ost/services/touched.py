@@ -28,7 +28,7 @@ from ost.services.door import Entered
 from ost.services.gallery import PrintGallery
 from ost.services.identity_choice import FINGER, choice
 from ost.services.measures import Measure
-from ost.services.stranger import answer_about
+from ost.services.stranger import tell_about
 from ost.services.work import House, Work, new_id
 
 SHOWN, CONFIRMED, STOPPED, CHOOSE, UNKNOWN_PERSON, AGAIN = RESULTS = (
@@ -259,7 +259,8 @@ def _notice(work: Work, f: _Finding, capture_id: str) -> dict | None:
     if f.offered:
         notice["candidates"], notice["fingers"] = list(f.offered), f.fingers
     if f.stranger is not None:
-        notice["dosed_today"] = answer_about(work, f.stranger, "counter.touch")
+        told = tell_about(work, f.stranger, "counter.touch")
+        notice |= {"dosed_today": told.dosed_today, "line": told.line}
     return notice
 
 

@@ -56,6 +56,7 @@ WORDS = {
     "years": N_("years"),
     "percent": N_("percent"),
     "tries": N_("tries"),
+    "looks": N_("looks"),
     "fingers": N_("fingers"),
     "impressions": N_("impressions"),
     "no_change": N_("no change"),
