@@ -192,35 +192,38 @@ def test_a_partner_that_cannot_be_is_misconfigured(pair, tmp_path, wrong):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "why"),
     [
-        {"width": 300},
-        {"height": 300},
-        {"scan": (1000, 1000), "rate": (1000, 1000)},
-        {"scan": (250, 250), "rate": (250, 250)},
-        {"rate": (500, 400)},
-        {"rate": (501, 501)},
-        {"compression": 2},
-        {"compression": 6},
-        {"depth": 16},
-        {"impression": 4},
-        {"unit": 3},
-        {"position": 2},
-        {"position": 13},
-        {"data": b""},
-        {"data": b"\xff\xa0\xff\xa2", "compression": 2},
-        {"size": 10},
-        {"extra": b"\0"},
-        {"extra": b"\0\1\0\3"},
-        {"length": 60},
+        ({"width": 300}, "picture of another size"),
+        ({"height": 300}, "picture of another size"),
+        ({"scan": (1000, 1000), "rate": (1000, 1000)}, "picture of another resolution"),
+        ({"scan": (250, 250), "rate": (250, 250)}, "picture of another resolution"),
+        ({"rate": (500, 400)}, "sampling rates that cannot be"),
+        ({"rate": (501, 501)}, "sampling rates that cannot be"),
+        ({"compression": 2}, "not the picture the record says"),
+        ({"compression": 6}, "not the picture the record says"),
+        ({"depth": 16}, "bit depth or compression that is not read"),
+        ({"impression": 4}, "not a live finger"),
+        ({"unit": 3}, "unknown unit of scale"),
+        ({"position": 2}, "not the one finger that was asked for"),
+        ({"position": 13}, "several fingers in one picture"),
+        ({"data": b""}, "image of another length"),
+        ({"data": b"\xff\xa0\xff\xa2", "compression": 2}, "picture of another size"),
+        ({"size": 10}, "extended data of another length"),
+        ({"extra": b"\0"}, "extended data too short"),
+        ({"extra": b"\0\1\0\3"}, "extended data of another length"),
+        ({"length": 60}, "image of another length"),
     ],
     ids=str,
 )
-def test_a_record_that_contradicts_itself_is_refused(pair, change):
+def test_a_record_that_contradicts_itself_is_refused(pair, change, why):
     service, reader = pair({"finger": "left index"})
     reader.open()
     good = fir.read(drawn_finger())[0].data
     made = representation(drawn(7, 1), **{"position": 7, "data": good} | change)
+    with pytest.raises(Rejected) as refused:
+        fir.picture(fir.choose(fir.read(record(made)), 7))
+    assert refused.value.what == why
     service.touches.put([("Left IndexFinger", record(made))])
     assert reader.capture(5) == NotCaptured("rejected")
     lay(service, "Left IndexFinger")

@@ -337,3 +337,12 @@ def wsq() -> bytes:
 def test_an_unchanged_wsq_picture_is_read():
     one = fir.Representation(7, 160, 160, 500, fir.WSQ, wsq())
     assert fir.picture(one).shape == (160, 160)
+
+
+def test_a_picture_that_brings_the_decoder_down_does_not_take_us_along():
+    """Found by the test above it: with these bytes the decoder reads where it must not."""
+    data = bytearray(wsq())
+    for at, value in ((209, 57), (420, 213), (600, 96)):
+        data[at] = value
+    with contextlib.suppress(Rejected):
+        fir.picture(fir.Representation(7, 160, 160, 500, fir.WSQ, bytes(data)))

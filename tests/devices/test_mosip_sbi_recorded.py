@@ -17,8 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from devices.fingerprints.cylinders import cylinders
-from devices.fingerprints.extract import extract
 from devices.interface import Captured, NotCaptured
 from devices.readers.mosip_sbi import MosipSbiReader
 from devices.readers.sbi import fir, messages
@@ -376,36 +374,3 @@ def test_the_same_answer_does_for_no_second_capture(replay):
     reader._new_id = lambda: "another-transaction"
     reader.open()
     assert reader.capture(10) == NotCaptured("rejected")
-
-
-# --- records ------------------------------------------------------------------------
-
-
-def records(*folders: str) -> list:
-    return [p for folder in folders for p in sorted((DATA / "fir" / folder).glob("*.iso"))]
-
-
-@pytest.mark.parametrize("path", records("registration", "auth"), ids=lambda p: f"{p.parent.name}-{p.stem}")
-def test_every_recorded_image_record_is_read(path):
-    [one] = fir.read(path.read_bytes())
-    image = fir.picture(one)
-    assert image.shape == (one.height, one.width)
-    assert one.dpi == 500
-    hand, _, finger = path.stem.removesuffix("_wsq").partition("_")
-    name = f"{hand} {finger}" if finger == "Thumb" else f"{hand} {finger}Finger"
-    assert one.position == FINGERS.get(name, 0)
-    assert one.compression == (fir.WSQ if path.stem.endswith("_wsq") else one.compression)
-
-
-@pytest.mark.parametrize(
-    "path", [p for p in records("auth") if p.stem.endswith("_wsq")], ids=lambda p: p.stem
-)
-def test_wsq_and_jpeg_2000_of_one_finger_show_the_same(path):
-    other = path.with_name(path.name.replace("_wsq", ""))
-    pictures = [fir.picture(fir.read(p.read_bytes())[0]).astype(int) for p in (path, other)]
-    assert np.corrcoef(pictures[0].ravel(), pictures[1].ravel())[0, 1] > 0.95
-
-
-def test_a_recorded_finger_is_good_enough_for_matching():
-    [one] = fir.read((DATA / "fir" / "registration" / "Right_Index.iso").read_bytes())
-    assert cylinders(extract(fir.picture(one), one.dpi)).enough
