@@ -147,9 +147,13 @@ class Line:
 
     # --- bytes --------------------------------------------------------------------------
     def _start_over(self) -> None:
-        """Forget what came before; but a module that lost power in between says so here."""
+        """Forget what came before; but a module that lost power in between says so here. Raises Garbled where it
+        never stops."""
         self._frames = FrameReader(self._address)
+        until = time.monotonic() + self.answer_s
         while waiting := self._waiting():
+            if time.monotonic() > until:
+                raise Garbled
             self._frames.feed(self._read(waiting))
             while self._frames.take():
                 pass
