@@ -3,7 +3,7 @@
 Working state: written without an audit event, and without waiting for the disk.
 A claim throughout: what a device says of itself is kept to see a dying or an
 exchanged one, and decides nothing, except that a revoked reader stays revoked
-under another name as long as it says the same serial number.
+under another name at its station as long as it says the same serial number.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _write(tx: Connection, entered: Entered, said: list[dict], rows: dict[str, s
             _insert(tx, entered, one["name"], now, values)
             continue
         if row.revoked_at is None and claims["serial"] and claims["serial"] != row.serial:
-            values["revoked_at"] = _revoked_elsewhere(tx, claims)
+            values["revoked_at"] = _revoked_before(tx, entered, claims)
         tx.execute(sa.update(reader).where(reader.c.id == row.id).values(**values))
         if row.state == READY and one["state"] != READY and (one["trouble"] or one["state"] == UNPLUGGED):
             fault(tx, row.id, one["trouble"] or "reader_unplugged", now)
@@ -123,18 +123,22 @@ def _insert(tx: Connection, entered: Entered, name: str, now: datetime, values: 
             site=entered.site,
             name=name,
             first_seen_at=now,
-            revoked_at=_revoked_elsewhere(tx, values),
+            revoked_at=_revoked_before(tx, entered, values),
             **values,
         )
     )
 
 
-def _revoked_elsewhere(tx: Connection, claims: dict) -> datetime | None:
-    """When a device of this kind and serial number was revoked under another name; None: it was not."""
+def _revoked_before(tx: Connection, entered: Entered, claims: dict) -> datetime | None:
+    """When a device of this kind and serial number was revoked here under another name; None: it was not.
+
+    Not looked for at other stations: cheap devices share one serial number.
+    """
     if not claims.get("serial"):
         return None
     return tx.execute(
         sa.select(sa.func.min(reader.c.revoked_at)).where(
+            reader.c.station == entered.id,
             reader.c.kind == claims["kind"],
             reader.c.serial == claims["serial"],
             reader.c.revoked_at.is_not(None),

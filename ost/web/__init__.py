@@ -18,6 +18,8 @@ BLUEPRINTS = (
     "prescriber",
     "stock",
     "admin",
+    "devices",
+    "alerts",
     "counter",
     "demo_reader",
     "demo_progress",
