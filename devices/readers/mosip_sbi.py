@@ -18,9 +18,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from devices.clock import now
 from devices.interface import (
     CLOSED,
     FINGER,
@@ -103,7 +104,7 @@ class MosipSbiReader:
         allow_untrusted: bool = False,
         grace_s: float = 5.0,
         skew_s: float = 300.0,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ):
         if not allow_remote and not ipaddress.ip_address(host).is_loopback:
@@ -296,8 +297,7 @@ class MosipSbiReader:
         request = self._request(device, timeout_s)
         answer = exchange.ask(request.verb, request.body(), timeout_s + self._grace_s)
         raw = messages.blocks(answer, len(request.fingers))
-        now = self._clock()
-        found = verify_blocks(raw, request, device, self._trust, self._partner, now, self._skew_s)
+        found = verify_blocks(raw, request, device, self._trust, self._partner, self._clock(), self._skew_s)
         block = _wanted(found, request)
         one = fir.choose(fir.read(block.record), FINGERS.get(block.finger, fir.UNKNOWN_POSITION))
         picture = fir.png(fir.picture(one), one.dpi)
