@@ -21,6 +21,7 @@ DRIVERS = MappingProxyType(
         "libfprint": ("devices.readers.libfprint", "LibfprintReader"),
         "zfm": ("devices.readers.zfm", "ZfmReader"),
         "http_json": ("devices.readers.http_json", "HttpJsonReader"),
+        "folder": ("devices.readers.folder", "FolderReader"),
     }
 )
 KINDS = tuple(DRIVERS)

@@ -20,6 +20,7 @@ BENCHES = {
     "libfprint": ("libfprint", "LibfprintBench"),
     "zfm": ("zfm", "ZfmBench"),
     "http_json": ("http_json", "HttpJsonBench"),
+    "folder": ("folder", "FolderBench"),
 }
 
 
