@@ -247,14 +247,17 @@ def _bootstrap(sample: Sample, grid: np.ndarray, threshold: float) -> dict[str, 
         weight = np.where(a == b, times[a], times[a] * times[b])
         genuine = np.concatenate([[0.0], np.cumsum(np.where(same, weight, 0.0))])
         impostor = np.concatenate([[0.0], np.cumsum(np.where(same, 0.0, weight))])
-        if genuine[-1] == 0 or impostor[-1] == 0:
+        # Without two different persons there are no impostors, but the right person may still be rejected.
+        if genuine[-1]:
+            drawn["fnmr"][n] = genuine[at] / genuine[-1]
+        if impostor[-1]:
+            drawn["fmr"][n] = 1.0 - impostor[at] / impostor[-1]
+        if not genuine[-1] or not impostor[-1]:
             continue
         fnmr = genuine[starts] / genuine[-1]
         fmr = 1.0 - impostor[starts] / impostor[-1]
         nearest = np.argmin(np.abs(fmr - fnmr))
         drawn["eer"][n] = (fmr[nearest] + fnmr[nearest]) / 2
-        drawn["fmr"][n] = 1.0 - impostor[at] / impostor[-1]
-        drawn["fnmr"][n] = genuine[at] / genuine[-1]
         # FMR falls along the thresholds: the first at or below the point has the lowest FNMR.
         down = -fmr
         drawn["fnmr_at"][n] = fnmr[np.searchsorted(down, -np.array(FMR_POINTS) - 1e-12, "left")]
