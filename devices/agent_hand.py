@@ -138,10 +138,7 @@ class Hand:
         """The driver raised. Where is logged, what it said is not."""
         self._broken = True
         self._say_failed(error)
-        try:
-            self.reader.close()
-        except Exception as again:  # noqa: BLE001 - it is broken already
-            self._say_failed(again)
+        self.close(at_any_rate=True)
 
     def _say_failed(self, error: Exception) -> None:
         last = traceback.extract_tb(error.__traceback__)[-1]
@@ -150,9 +147,13 @@ class Hand:
             log.error("reader %s failed: %s at %s:%s", self.name, said[0], last.name, last.lineno)
         self._said = said
 
-    def close(self) -> None:
-        if self.reader.state() != CLOSED:
-            self.reader.close()
+    def close(self, at_any_rate: bool = False) -> None:
+        """Never raises, whatever the driver does."""
+        try:
+            if at_any_rate or self.reader.state() != CLOSED:
+                self.reader.close()
+        except Exception as error:  # noqa: BLE001 - it is left alone then; the program ends or tries again
+            self._say_failed(error)
 
 
 def _plain(text: str | None) -> str | None:

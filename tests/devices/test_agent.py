@@ -57,7 +57,8 @@ class Door:
         self.public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
         self.given, self.used, self.posts, self.beats = 0, [], [], []
         self.down = self.lose_answers = 0
-        self.refusals = []
+        self.refusals, self.beat_refusals = [], []
+        self.dead = self.tell = False
 
     def _fresh(self, count):
         self.given += count
@@ -67,6 +68,8 @@ class Door:
         self.public.verify(bytes.fromhex(signature), signed_bytes(purpose, "S1", challenge, digest))
 
     def challenges(self, body):
+        if self.dead:
+            raise Unreachable("dead")
         said = {k: v for k, v in body.items() if k != "signature"}
         self._check("challenges", "", body_digest(said), body["signature"])
         return {"challenges": self._fresh(body["count"])}
@@ -74,10 +77,14 @@ class Door:
     def heartbeat(self, body):
         said = {k: v for k, v in body.items() if k != "signature"}
         self._check("heartbeat", body["challenge"], body_digest(said), body["signature"])
+        if self.beat_refusals:
+            raise Refused(self.beat_refusals.pop(0))
         self.beats.append(body)
-        return {"challenges": self._fresh(body["want"])}
+        return {"challenges": self._fresh(body["want"]), "tell": self.tell}
 
     def captures(self, body):
+        if self.dead:
+            raise Unreachable("dead")
         if self.down:
             self.down -= 1
             raise Unreachable("down")
