@@ -81,8 +81,10 @@ def verify_document(document: Mapping, trusted: str) -> None:
         signature = document["signature"]
         if signature["algorithm"] != "Ed25519" or not secrets.compare_digest(signature["public_key"], trusted):
             raise StoreBroken("evaluation_key_unknown")
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(trusted))
-        key.verify(bytes.fromhex(signature["value"]), canonical(document))
+        value = bytes.fromhex(signature["value"])
+        if value.hex() != signature["value"]:  # fromhex reads over spaces
+            raise StoreBroken("evaluation_altered")
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(trusted)).verify(value, canonical(document))
     except InvalidSignature:
         raise StoreBroken("evaluation_altered") from None
     except (KeyError, TypeError, ValueError, AttributeError):
