@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from argon2 import PasswordHasher
+
 from ost import clock
+from ost.bench import makers
 from ost.bench.makers import (
     make_account,
     make_bottle,
     make_counter,
-    make_patient,
     make_prescription,
     make_product,
     make_site,
@@ -21,6 +23,7 @@ from ost.services.sessions import token_id
 from ost.services.work import Actor, House, new_id
 
 __all__ = [
+    "PATIENT_PIN",
     "Clinic",
     "dose_request",
     "give",
@@ -35,6 +38,16 @@ __all__ = [
     "make_site",
     "make_witness",
 ]
+
+
+#: Of every patient that is made here; its hash costs next to nothing.
+PATIENT_PIN = "4071"
+_PATIENT_PIN_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PATIENT_PIN)
+
+
+def make_patient(house: House, site_id: str = "HUA1", **values) -> str:
+    """A patient of that site with the PIN of all of them; `pin_hash=None`: without one."""
+    return makers.make_patient(house, site_id, **{"pin_hash": _PATIENT_PIN_HASH, **values})
 
 
 @dataclass
@@ -116,7 +129,7 @@ def give(house: House, clinic: Clinic, *, actor: Actor | None = None, **values):
     return promise(house, actor or clinic.nurse, dose_request(clinic, **values))
 
 
-def make_witness(house: House, second: Actor, subject: str) -> str:
+def make_witness(house: House, second: Actor, subject: str, act: str | None = None) -> str:
     """A witness's one-use token, as `services.witness` makes it after the PIN was right."""
     token = f"witness-{new_id()}"
     with house.work(second, None, "test.witness") as work:
@@ -125,6 +138,7 @@ def make_witness(house: House, second: Actor, subject: str) -> str:
             id=token_id(token),
             account=second.id,
             dose=subject,
+            act=act,
             created_at=work.now,
             expires_at=work.now + timedelta(minutes=5),
         )

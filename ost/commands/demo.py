@@ -95,13 +95,14 @@ def codes_command(as_json: bool) -> None:
 @click.argument("numbers", nargs=-1)
 @json_option
 def cards_command(numbers: tuple[str, ...], as_json: bool) -> None:
-    """What the cards of the people with these NUMBERS say, for a scanner or for typing. All without NUMBERS."""
-    cards = _secrets(_demo_settings())["cards"]
+    """What the cards of the people with these NUMBERS say, and their PINs. All without NUMBERS."""
+    kept = _secrets(_demo_settings())
+    cards, pins = kept["cards"], kept.get("pins", {})
     wanted = {n: cards[n] for n in (numbers or sorted(cards)) if n in cards}
     if not as_json:
         for number, code in wanted.items():
-            click.echo(f"{number}  {code}")
-    finish({"cards": wanted}, as_json)
+            click.echo(f"{number}  {code}  PIN {pins.get(number, '-')}")
+    finish({"cards": wanted, "pins": {n: pins[n] for n in wanted if n in pins}}, as_json)
 
 
 @command.command("enrol")

@@ -97,7 +97,7 @@ def load(
             work.add(audit.policy_version, **_policy_row(begun))
         case = {s.id: staff.of_site(members, s.id).case_manager for s in SITES}
         with history.event("demo.patients", begun, None) as work:
-            cards = registered.write(work, treated, case, today)
+            cards, pins = registered.write(work, treated, case, today)
             _next_numbers(work, [t for t, _ in treated])
         clinics = [_clinic(s, members, [t for t, _ in treated if t.home == s.id], size.seed) for s in SITES]
         for n in range(size.days):
@@ -109,7 +109,7 @@ def load(
             staff.write(work, members, hashing.result())
         history.heads(clinics)
         _episodes(tx, [t for t, _ in treated])
-        secrets_file.write(home, _secrets(members, cards))
+        secrets_file.write(home, _secrets(members, cards, pins))
     return Loaded(
         patients=len(treated),
         sites=len(SITES),
@@ -247,7 +247,7 @@ def _episodes(tx, treated: list[Treated]) -> None:
     )
 
 
-def _secrets(members: list[staff.Member], cards: dict[str, str]) -> dict:
+def _secrets(members: list[staff.Member], cards: dict[str, str], pins: dict[str, str]) -> dict:
     return {
         "accounts": [
             {
@@ -262,6 +262,7 @@ def _secrets(members: list[staff.Member], cards: dict[str, str]) -> dict:
             for m in members
         ],
         "cards": cards,
+        "pins": pins,
     }
 
 

@@ -41,6 +41,8 @@ class Answer:
 
 
 NONE = Answer()
+#: What may be chosen instead of a finger: as it was, whatever that is; or none from now on.
+AS_IT_IS, NO_FINGER = "", "none"
 
 
 # --- a touch -----------------------------------------------------------------------
@@ -118,29 +120,33 @@ def fingers(house: House, actor: Actor, patient_id: str) -> tuple[str, ...]:
 
 
 def set_answer(house: House, actor: Actor, patient_id: str, finger: str, clinician: str) -> None:
-    """What the patient chose, together with the clinician at the screen; both empty: none.
+    """What the patient chose, together with the clinician at the screen. `finger`: one that is enrolled,
+    NO_FINGER, or AS_IT_IS: who cannot see the answer must not wipe it by saving an empty form.
 
-    The record says that it was asked, never what was answered: the event is the same either way.
-    Refusal("input_invalid") names the fields; "duress_needs_two_fingers" where no quiet finger would be left over.
+    The record says that it was asked, never what was answered: rows and event are the same either way.
+    Refusal("input_invalid") names the fields; "duress_needs_two_fingers" where no everyday finger would be left.
     """
     home = _home(house, patient_id)
     enrolled, known = fingers(house, actor, patient_id), dict(clinicians(house, actor, patient_id))
     fields = {}
-    if bool(finger) != bool(clinician):
-        fields["clinician" if finger else "finger"] = ["field_needed"]
-    if finger and finger not in enrolled:
-        fields["finger"] = ["finger_not_enrolled"]
-    if clinician and clinician not in known:
-        fields["clinician"] = ["not_a_choice"]
-    if finger and len(enrolled) < 2:
-        fields["finger"] = ["duress_needs_two_fingers"]
+    if finger not in (AS_IT_IS, NO_FINGER):
+        if finger not in enrolled:
+            fields["finger"] = ["finger_not_enrolled"]
+        elif len(enrolled) < 2:
+            fields["finger"] = ["duress_needs_two_fingers"]
+        if clinician not in known:
+            fields["clinician"] = ["not_a_choice" if clinician else "field_needed"]
+    elif clinician:
+        fields["finger"] = ["field_needed"]
     if fields:
         raise Refusal("input_invalid", fields=fields)
     with house.work(actor, home, "patient.changed", patient=patient_id) as work:
         work.lock_patients([patient_id])
         _fill(work, home)
         key = sealed.person_key(work.tx, work.keys, patient_id)
-        value = _seal(key, patient_id, Answer(finger, clinician))
+        before = _answer(work.tx, work.keys, patient_id)
+        answer = {AS_IT_IS: before, NO_FINGER: NONE}.get(finger, Answer(finger, clinician))
+        value = _seal(key, patient_id, answer)
         changed = work.tx.execute(
             sa.update(duress_finger).where(duress_finger.c.patient == patient_id).values(sealed=value)
         )

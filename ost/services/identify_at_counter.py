@@ -1,28 +1,33 @@
-"""Showing who one is without a finger: a card's code, a number with the face, a tap on an offered face.
+"""Showing who one is without a finger: card and PIN, number and face with a second person, a photo document.
 
-Of equal standing with a touch, and recorded in the same place. While the counter's
-dose has no outcome each of them only confirms, or does not confirm, the person that
-dose is for. Which ways are open, at the call and at hand-over, the site's policy says.
+Of equal standing with a touch. While the counter's dose has no outcome each of them
+only confirms, or does not confirm, the person that dose is for: there the card or a
+tap on the face is enough, by policy. Calling a person asks for what the pack and the
+site's choice ask for. Every try is kept (`identity_try`), also one that failed; a
+failed one names nobody. What the PIN is checked against is in `ost.services.card_pin`.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from ost import canonical, clock, policies
+from ost import clock, policies
 from ost.errors import Refusal
 from ost.models import site as sites
 from ost.models.dose import dose_attempt
 from ost.models.patient import patient
-from ost.models.station import identity_evidence
 from ost.rules.policy import Policy
+from ost.rules.schedule import DateError, parse_date
+from ost.services import duress, identity_choice, identity_rows, second_at_counter, witness
 from ost.services.access import require
 from ost.services.arrive import arrive
+from ost.services.identity_choice import CARD, DOCUMENT, NUMBER_FACE, Choice
+from ost.services.identity_rows import OFFERED, PIN_WANTED, say
 from ost.services.known_here import known_here
-from ost.services.stranger import answer_about
+from ost.services.stranger import tell_about
+from ost.services.throttle import Subject, forgive
 from ost.services.touched import (
     ARRIVAL,
     CONFIRMED,
@@ -32,18 +37,18 @@ from ost.services.touched import (
     UNKNOWN_PERSON,
     owner_of_open_dose,
 )
-from ost.services.work import Actor, House, Work, new_id
+from ost.services.work import Actor, House, Work
 
-CARD, NUMBER_FACE = "card", "number_face"
+REFUSED = "refused"  # kept as a try that failed
+WANTS_PIN = "pin"  # the card was read; the person's PIN is asked for
 _KEYS = {ARRIVAL: "identity_paths", HAND_OVER: "handover_identity_paths"}
-OFFERED = "offered_after_touch"  # the reason of a tap on a face that a touch had offered
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`result`: "shown", "confirmed", "stopped" or "nobody"; `patient` only when shown or confirmed.
+    """`result`: "shown", "confirmed", "stopped", "nobody", "refused" or "pin"; `patient` only when shown or confirmed.
 
-    `dosed_today`: all that is said of a person who is not expected here.
+    `dosed_today`: all that is said of a person who is not expected here. `data`: placeholders of `code`.
     """
 
     result: str
@@ -52,25 +57,85 @@ class Shown:
     evidence: str | None = None
     arrival_number: int | None = None
     dosed_today: bool | None = None
+    data: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What stands beside a card or a number when a person is called."""
+
+    pin_hash: str | None = field(default=None, repr=False)  # the one that the typed PIN fits
+    tries: tuple[Subject, ...] = ()  # wrong tries that go when it worked
+    token: str | None = field(default=None, repr=False)  # the second person's
+    document: str | None = None  # kind of paper that was seen
+    born: object = field(default=None, repr=False)  # the birth date on it
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """The second member of staff, at this counter."""
+
+    username: str
+    pin: str = field(repr=False)
 
 
 def by_card(house: House, actor: Actor, counter_id: str, card: str, reason: str | None = None) -> Shown:
-    """A scanned card or QR. Refusal("card_unknown") for a code that is nobody's."""
+    """A scanned card or QR: "pin" when a person is called and the policy wants their PIN too."""
     mac = house.keys.search_mac("card", card.strip())
     person = _one(house, patient.c.card_mac == mac)
-    return _present(house, actor, counter_id, person, CARD, reason, unknown="card_unknown")
+    return present(house, actor, counter_id, person, CARD, reason, unknown="card_unknown")
 
 
-def by_number(house: House, actor: Actor, counter_id: str, number: str, reason: str | None) -> Shown:
-    """A said and typed number; the nurse compares the face. Refusal("number_unknown")."""
+def by_number(
+    house: House,
+    actor: Actor,
+    counter_id: str,
+    number: str,
+    reason: str | None,
+    second: Second | None = None,
+) -> Shown:
+    """A said and typed number; two members of staff compare the face."""
     person = _one(house, patient.c.number == number.strip().upper())
-    return _present(house, actor, counter_id, person, NUMBER_FACE, reason, unknown="number_unknown")
+    return _by_face(house, actor, counter_id, person, reason, second, "number_unknown")
 
 
-def by_face(house: House, actor: Actor, counter_id: str, patient_id: str, reason: str | None = None) -> Shown:
-    """A tap on a face: one of those a touch offered (no reason asked), or one of today's list."""
+def by_face(
+    house: House,
+    actor: Actor,
+    counter_id: str,
+    patient_id: str,
+    reason: str | None = None,
+    second: Second | None = None,
+) -> Shown:
+    """A tap on a face: one of those a touch offered (nothing more is asked), or one of today's list."""
     person = _one(house, patient.c.id == patient_id)
-    return _present(house, actor, counter_id, person, NUMBER_FACE, reason, unknown="patient_unknown")
+    return _by_face(house, actor, counter_id, person, reason, second, "patient_unknown")
+
+
+def by_document(
+    house: House,
+    actor: Actor,
+    counter_id: str,
+    number: str,
+    document: str,
+    birth_date: str,
+    reason: str | None = None,
+) -> Shown:
+    """A paper with a photograph: its kind, and the birth date on it, which the program compares."""
+    policy = policies.policy(counter_row(house, counter_id).policy)
+    fields = {}
+    if document not in policy.list("identity_documents"):
+        fields["document"] = ["identity_document_needed"]
+    born = None
+    try:
+        born = parse_date(birth_date)
+    except DateError as error:
+        fields["birth_date"] = [error.code]
+    if fields:
+        raise Refusal("input_invalid", fields=fields)
+    person = _one(house, patient.c.number == number.strip().upper())
+    proof = Proof(document=document, born=born)
+    return present(house, actor, counter_id, person, DOCUMENT, reason, proof, unknown="number_unknown")
 
 
 def confirm_by_card(house: House, actor: Actor, counter_id: str, dose_id: str, card: str) -> Shown:
@@ -82,64 +147,120 @@ def confirm_by_card(house: House, actor: Actor, counter_id: str, dose_id: str, c
 def confirm_by_face(house: House, actor: Actor, counter_id: str, dose_id: str, reason: str | None) -> Shown:
     """Hand-over: the nurse compared the face on the card with the person, and says so."""
     owner = _require_dose(house, counter_id, dose_id)
-    return _present(house, actor, counter_id, owner, NUMBER_FACE, reason, unknown="patient_unknown")
+    return present(house, actor, counter_id, owner, NUMBER_FACE, reason, unknown="patient_unknown")
 
 
 def allowed_paths(policy: Policy, purpose: str) -> tuple[str, ...]:
-    """ "finger", "card", "number_face": those the policy opens for "arrival" or "hand_over"."""
+    """Those the pack opens for "arrival" or "hand_over", in one order."""
     allowed = policy.list(_KEYS[purpose])
-    return tuple(p for p in ("finger", CARD, NUMBER_FACE) if p in allowed)
+    return tuple(p for p in identity_choice.WAYS if p in allowed)
+
+
+def ways_here(house: House, counter_id: str) -> Choice:
+    """How a person can be called to this counter: the pack, narrowed by the site's choice."""
+    where = counter_row(house, counter_id)
+    with house.read() as tx:
+        return identity_choice.choice(tx, where.site, policies.policy(where.policy))
 
 
 def close_card(house: House, actor: Actor, counter_id: str) -> None:
     """The person stepped aside before a dose was prepared: the counter waits for the next."""
-    where = _counter(house, counter_id)
+    where = counter_row(house, counter_id)
     require(house, actor, "counter.use", where.site)
-    c = sites.counter
     with house.work(actor, where.site, "counter.card_closed") as work:
-        now = work.tx.execute(sa.select(c).where(c.c.id == counter_id).with_for_update()).one()
+        now = identity_rows.lock_counter(work, counter_id)
         if owner_of_open_dose(work.tx, now.dose) is not None:
             raise Refusal("counter_holds_other_dose")
         if now.patient is None and now.notice is None:
             return
-        work.tx.execute(
-            sa.update(c)
-            .where(c.c.id == counter_id)
-            .values(patient=None, dose=None, shown_at=None, notice=None, version=c.c.version + 1)
-        )
+        say(work, now, None, patient=None, dose=None, shown_at=None)
         work.payload = {"counter": counter_id}
 
 
-# --- within ----------------------------------------------------------------------
+# --- one try -----------------------------------------------------------------------
 
 
-def _present(
+def _by_face(house, actor, counter_id, person, reason, second, unknown) -> Shown:
+    """Number and face at a call: the second person's PIN becomes a token for this counter and this person."""
+    where = counter_row(house, counter_id)
+    require(house, actor, "identify.capture", where.site)
+    if person is None or not _second_wanted(house, where, person):
+        return present(house, actor, counter_id, person, NUMBER_FACE, reason, unknown=unknown)
+    policy = policies.policy(where.policy)
+    if reason not in policy.list("reasons_for_identity_fallback"):
+        _no_reason()
+    if second is None or not second.username.strip():
+        raise Refusal("identity_second_needed", fields={"witness": ["identity_second_needed"]})
+    with house.read() as tx:
+        open_here = NUMBER_FACE in identity_choice.choice(tx, where.site, policy).paths
+    if not open_here:  # nobody is asked for a PIN that cannot help
+        return present(house, actor, counter_id, person, NUMBER_FACE, reason, unknown=unknown)
+    found = second_at_counter.sign(house, actor, counter_id, person, where.site, second.username, second.pin)
+    if isinstance(found, witness.NoToken):
+        return failed(house, actor, where, NUMBER_FACE, found.code, reason, {"seconds": found.seconds})
+    return present(
+        house, actor, counter_id, person, NUMBER_FACE, reason, Proof(token=found.token), unknown=unknown
+    )
+
+
+def _second_wanted(house: House, where, person: str) -> bool:
+    if not policies.policy(where.policy).bool("number_face_second_required"):
+        return False
+    with house.read() as tx:
+        if owner_of_open_dose(tx, where.dose) is not None:
+            return False  # hand-over: one tap, as the policy says
+    return person not in identity_rows.offered(where.notice)
+
+
+def present(
     house: House,
     actor: Actor,
     counter_id: str,
     person: str | None,
     path: str,
     reason: str | None,
+    proof: Proof = Proof(),
     *,
     unknown: str,
 ) -> Shown:
-    where = _counter(house, counter_id)
+    """One try by `path`, kept however it ends. `unknown`: what is said when `person` is None."""
+    where = counter_row(house, counter_id)
     require(house, actor, "identify.capture", where.site)
     if person is None:
-        raise Refusal(unknown)
+        return failed(house, actor, where, path, unknown, reason)
     policy = policies.policy(where.policy)
-    c = sites.counter
     with house.work(actor, where.site, "identity.shown") as work:
-        work.lock_patients([person])
-        now = work.tx.execute(sa.select(c).where(c.c.id == counter_id).with_for_update()).one()
+        row = work.lock_patients([person])[person]
+        now = identity_rows.lock_counter(work, counter_id)
         owner = owner_of_open_dose(work.tx, now.dose)
         purpose = HAND_OVER if owner is not None else ARRIVAL
-        reason = _checked(policy, path, purpose, reason, now, person)
-        if purpose == HAND_OVER:
-            shown = _at_hand_over(work, now, owner, person, path, reason)
+        chosen = identity_choice.choice(work.tx, where.site, policy)
+        allowed = allowed_paths(policy, HAND_OVER) if purpose == HAND_OVER else chosen.paths
+        from_touch = purpose == ARRIVAL and path == NUMBER_FACE and person in identity_rows.offered(now.notice)
+        second, shown = None, None
+        if path not in allowed and not from_touch:
+            shown = Shown(REFUSED, "identity_path_not_allowed", data={"allowed": ", ".join(allowed)})
+        elif not row.active:
+            shown = Shown(REFUSED, unknown)
         else:
+            reason = _reason(policy, path, purpose, reason, chosen, from_touch)
+            if purpose == ARRIVAL:
+                second = _use_second(work, policy, now, person, path, proof, from_touch)
+                shown = _wanting(work, policy, now, row, path, reason, proof)
+        if shown is None and purpose == HAND_OVER:
+            shown = _at_hand_over(work, now, owner, person, path, reason)
+        elif shown is None:
+            forgive(work.tx, proof.tries)
             shown = _at_arrival(work, where, now, person, path, reason)
+            if from_touch and shown.patient:
+                duress.after_tap(work, now.notice, person)
+        if shown.result == REFUSED:
+            work.kind = "identity.refused"
         work.patient = shown.patient
+        if shown.result != WANTS_PIN:
+            identity_rows.keep_try(
+                work, counter_id, path, purpose, shown, reason=reason, document=proof.document, second=second
+            )
         work.payload = {
             "counter": counter_id,
             "path": path,
@@ -152,17 +273,13 @@ def _present(
         return shown
 
 
-def _checked(policy: Policy, path: str, purpose: str, reason: str | None, counter, person: str) -> str | None:
-    allowed = allowed_paths(policy, purpose)
-    if path not in allowed:
-        raise Refusal("identity_path_not_allowed", allowed=", ".join(allowed))
-    if path != NUMBER_FACE:
-        known = reason is None or reason in policy.list("reasons_for_identity_fallback")
-        return reason if known else _no_reason()
-    notice = json.loads(counter.notice) if counter.notice else {}
-    if reason is None and person in notice.get("candidates", ()):
+def _reason(policy, path, purpose, reason, chosen: Choice, from_touch: bool) -> str | None:
+    """The reason as it is kept; Refusal where one has to be chosen first."""
+    known = policy.list("reasons_for_identity_fallback")
+    if path == NUMBER_FACE and from_touch and reason is None:
         return OFFERED
-    if reason not in policy.list("reasons_for_identity_fallback"):
+    free = path == CARD or (path == DOCUMENT and purpose == ARRIVAL and chosen.alone)
+    if reason not in known and not (free and reason is None):
         _no_reason()
     return reason
 
@@ -171,61 +288,77 @@ def _no_reason():
     raise Refusal("identity_reason_needed", fields={"reason": ["identity_reason_needed"]})
 
 
+def _use_second(work: Work, policy, counter, person: str, path: str, proof: Proof, from_touch: bool) -> str | None:
+    """Burn the second person's token; the account it was of. Refusal without one where it is needed."""
+    if path != NUMBER_FACE or from_touch or not policy.bool("number_face_second_required"):
+        return None
+    subject = second_at_counter.subject(counter.id, person)
+    return witness.use_witness(
+        work, proof.token or "", subject, counter.site, act=witness.IDENTITY, not_account=work.actor.id
+    )
+
+
+def _wanting(work: Work, policy, counter, row, path: str, reason: str | None, proof: Proof) -> Shown | None:
+    """What still has to be shown before the person is called; None when nothing has."""
+    if path == CARD and policy.bool("card_pin_required"):
+        if row.pin_hash is None:
+            return Shown(REFUSED, "card_without_pin")
+        if proof.pin_hash is None:
+            asked = {"code": PIN_WANTED, "at": work.now, "asked": row.id, "reason": reason}
+            say(work, counter, asked, patient=None, dose=None, shown_at=None)
+            return Shown(WANTS_PIN, PIN_WANTED)
+        if proof.pin_hash != row.pin_hash:
+            return Shown(REFUSED, "card_pin_wrong")  # changed between the look and the lock
+    if path == DOCUMENT and identity_rows.birth_date(work, row) != proof.born:
+        return Shown(REFUSED, "birth_date_differs")
+    return None
+
+
 def _at_hand_over(work: Work, counter, owner: str, person: str, path: str, reason: str | None) -> Shown:
     if owner != person:
-        _say(work, counter, {"code": "another_persons_card", "at": work.now, "patient": None})
+        say(work, counter, {"code": "another_persons_card", "at": work.now, "patient": None})
         return Shown(STOPPED, "another_persons_card")
-    kept = _evidence(work, counter, person, HAND_OVER, path, reason, counter.dose)
-    _say(work, counter, None)
+    kept = identity_rows.evidence(work, counter, person, HAND_OVER, path, reason, counter.dose)
+    say(work, counter, None)
     return Shown(CONFIRMED, patient=person, evidence=kept)
 
 
 def _at_arrival(work: Work, where, counter, person: str, path: str, reason: str | None) -> Shown:
     day = clock.dosing_day(work.now, where.tz)
     if person not in known_here(work.tx, where.site, day):
-        dosed = answer_about(work, person, f"counter.{path}")
-        notice = {"code": "known_elsewhere", "at": work.now, "dosed_today": dosed}
-        _say(work, counter, notice, patient=None, dose=None, shown_at=None)
-        return Shown(UNKNOWN_PERSON, "known_elsewhere", dosed_today=dosed)
-    kept = _evidence(work, counter, person, ARRIVAL, path, reason, None)
+        told = tell_about(work, person, f"counter.{path}")
+        notice = {"code": "known_elsewhere", "at": work.now, "dosed_today": told.dosed_today, "line": told.line}
+        say(work, counter, notice, patient=None, dose=None, shown_at=None)
+        return Shown(UNKNOWN_PERSON, "known_elsewhere", dosed_today=told.dosed_today)
+    kept = identity_rows.evidence(work, counter, person, ARRIVAL, path, reason, None)
     number = arrive(work, where.site, day, person)
-    _say(work, counter, None, patient=person, dose=None, shown_at=work.now)
+    say(work, counter, None, patient=person, dose=None, shown_at=work.now)
     return Shown(SHOWN, patient=person, evidence=kept, arrival_number=number)
 
 
-def _evidence(work: Work, counter, person, purpose, path, reason, dose) -> str:
-    row = work.add(
-        identity_evidence,
-        id=new_id(),
-        patient=person,
-        site=counter.site,
-        purpose=purpose,
-        path=path,
-        capture=None,
-        dose=dose,
-        station=None,
-        account=work.actor.id,
-        reason=reason,
-        at=work.now,
-    )
-    return row["id"]
+def failed(house, actor, where, path, code, reason=None, data: dict | None = None, then=None) -> Shown:
+    """A try that came to nobody, kept without a name. `then(work)`: what else belongs to it."""
+    shown = Shown(REFUSED, code, data=data or {})
+    known = policies.policy(where.policy).list("reasons_for_identity_fallback")
+    with house.work(actor, where.site, "identity.refused") as work:
+        open_dose = owner_of_open_dose(work.tx, where.dose) is not None
+        purpose = HAND_OVER if open_dose else ARRIVAL
+        reason = reason if reason in known else None
+        identity_rows.keep_try(work, where.id, path, purpose, shown, reason=reason)
+        work.payload = {"counter": where.id, "path": path, "purpose": purpose, "result": REFUSED, "code": code}
+        if then is not None:
+            then(work)
+    return shown
 
 
-def _say(work: Work, counter, notice: dict | None, **values) -> None:
-    c = sites.counter
-    work.tx.execute(
-        sa.update(c)
-        .where(c.c.id == counter.id)
-        .values(notice=canonical.text(notice) if notice else None, version=c.c.version + 1, **values)
-    )
 
 
-def _counter(house: House, counter_id: str) -> sa.Row:
-    """The counter's site, its zone and its policy."""
+def counter_row(house: House, counter_id: str) -> sa.Row:
+    """The counter as it is, its site, its zone and its policy."""
     c, s = sites.counter, sites.site
     with house.read() as tx:
         row = tx.execute(
-            sa.select(c.c.site, c.c.dose, s.c.tz, s.c.policy)
+            sa.select(c.c.id, c.c.site, c.c.dose, c.c.notice, s.c.tz, s.c.policy)
             .join(s, s.c.id == c.c.site)
             .where(c.c.id == counter_id)
         ).one_or_none()
@@ -234,9 +367,11 @@ def _counter(house: House, counter_id: str) -> sa.Row:
     return row
 
 
+
+
 def _require_dose(house: House, counter_id: str, dose_id: str) -> str:
     """The person that dose is for; Refusal when the counter is not locked to exactly this dose."""
-    if _counter(house, counter_id).dose != dose_id:
+    if counter_row(house, counter_id).dose != dose_id:
         raise Refusal("counter_holds_other_dose")
     with house.read() as tx:
         return tx.execute(sa.select(dose_attempt.c.patient).where(dose_attempt.c.id == dose_id)).scalar_one()

@@ -23,7 +23,7 @@ from ost.services.access import require
 from ost.services.gather import Gathered, gather
 from ost.services.work import Actor, House, Work, new_id
 
-PATHS = ("finger", "card", "number_face")
+PATHS = ("finger", "card", "number_face", "document")
 SLOT_TAKEN = ("already_dosed_today", "attempt_unresolved", "slot_used")
 
 

@@ -3,7 +3,7 @@
 HTTP only. The page asks once a second what is new (`state`) and gets the parts
 that changed; every action answers with the person zone. Which screen stands
 there is built from the counter's row and the records (`ost.web.counter_build`).
-Outcomes and the other dialogs are in `ost.web.counter_forms`.
+Who stands here is in `ost.web.counter_identity`, outcomes and the other dialogs in `ost.web.counter_forms`.
 """
 
 from __future__ import annotations
@@ -30,17 +30,15 @@ from ost.services import (
     patient_read,
     print_list,
     promise,
-    stock_read,
 )
 from ost.services.promise import DoseRequest, Identity, Refused
 from ost.web import counter_build as build
-from ost.web import counter_forms, counter_side, demo_reader
+from ost.web import counter_elsewhere, counter_forms, counter_identity, counter_side, demo_reader
 from ost.web import counter_view as cv
-from ost.web.counter_build import FALLBACK
 from ost.web.counter_desk import answer, blueprint, desk, here, keep, quick, refused, token
-from ost.web.counter_words import choices, medicine_word
+from ost.web.counter_words import medicine_word
 
-__all__ = ["blueprint", "counter_forms"]  # the dialogs' routes come with their file
+__all__ = ["blueprint", "counter_elsewhere", "counter_forms", "counter_identity"]  # their routes come with their files
 
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 BEAT_S = 0.9  # the demo's reader must be heard as often as a real one
@@ -111,119 +109,6 @@ def _beat(counter_id: str) -> None:
     if monotonic() - memo.get(key, -BEAT_S) >= BEAT_S:
         memo[key] = monotonic()
         demo_reader.beat(counter_id)
-
-
-# --- who is it -----------------------------------------------------------------------------------
-
-
-@blueprint.post("/counter/<counter_id>/find")
-@allow("identify.capture")
-def find(counter_id: str):
-    """A scanned card or bottle, or a typed number with the reason why it was typed."""
-    pulse = here(counter_id)
-    text = request.form.get("text", "").strip()[:200]
-    if not text:
-        return answer(counter_id)
-    try:
-        if text.upper().startswith("OSTB."):
-            return _bottle(counter_id, stock_read.by_label(house(), actor(), pulse.site, text).id)
-        if text.startswith("OST-"):
-            return _card(pulse, text)
-        number = text.upper()
-        if not counter_page.known_number(house(), number):
-            number = counter_page.whole_number(pulse.number_prefix, text)
-        return _number(pulse, number)
-    except Refusal as refusal:
-        return refused(counter_id, refusal)
-
-
-def _card(pulse: counter_page.Pulse, code: str) -> Response:
-    if pulse.dose:
-        identify_at_counter.confirm_by_card(house(), actor(), pulse.id, pulse.dose, code)
-    else:
-        identify_at_counter.by_card(house(), actor(), pulse.id, code)
-        _new_person()
-    return answer(pulse.id)
-
-
-def _number(pulse: counter_page.Pulse, number: str) -> Response:
-    if pulse.dose:
-        raise Refusal("counter_holds_other_dose")
-    if not counter_page.known_number(house(), number):
-        raise Refusal("number_unknown")
-    reason = request.form.get("reason") or None
-    if reason is None:
-        return _ask_why(pulse, number, url_for("counter.find", counter_id=pulse.id), "text", number)
-    identify_at_counter.by_number(house(), actor(), pulse.id, number, reason)
-    _new_person()
-    return answer(pulse.id)
-
-
-def _ask_why(pulse: counter_page.Pulse, number: str, action: str, name: str, value: str) -> Response:
-    reasons = choices(policies.policy(pulse.policy).list(FALLBACK))
-    form = cv.IdentityForm(number, action, ((name, value),), reasons)
-    return answer(pulse.id, dialog="counter/_dialog_identity.html", d=form)
-
-
-@blueprint.post("/counter/<counter_id>/open")
-@allow("identify.capture")
-def open_card(counter_id: str):
-    """A row of the queue, or one of the faces a touch offered."""
-    pulse = here(counter_id)
-    person, reason = request.form.get("patient", "")[:64], request.form.get("reason") or None
-    try:
-        if pulse.dose:
-            raise Refusal("counter_holds_other_dose")
-        if reason is None and person not in (pulse.notice or {}).get("candidates", ()):
-            number = next((n for _i, n, _has in counter_page.faces(house(), [person])), "")
-            return _ask_why(
-                pulse, number, url_for("counter.open_card", counter_id=counter_id), "patient", person
-            )
-        identify_at_counter.by_face(house(), actor(), counter_id, person, reason)
-    except Refusal as refusal:
-        return refused(counter_id, refusal)
-    _new_person()
-    return answer(counter_id)
-
-
-@blueprint.post("/counter/<counter_id>/leave")
-@allow("counter.use")
-def leave(counter_id: str):
-    """The person stepped aside, or a list was read: the counter waits for the next."""
-    pulse = here(counter_id)
-    _new_person(emergency=None)
-    if not pulse.dose:
-        identify_at_counter.close_card(house(), actor(), counter_id)
-    return answer(counter_id)
-
-
-@blueprint.post("/counter/<counter_id>/bottle")
-@allow("counter.use")
-def bottle(counter_id: str):
-    """The label in the hand was compared with the page by eye: the way without a scanner."""
-    pulse = here(counter_id)
-    try:
-        found = stock_read.one_bottle(house(), actor(), request.form.get("bottle_seen", "")[:40])
-        if found.site != pulse.site:
-            raise Refusal("bottle_unknown")
-    except Refusal as refusal:
-        return refused(counter_id, refusal)
-    return _bottle(counter_id, found.id)
-
-
-def _bottle(counter_id: str, bottle_id: str) -> Response:
-    mine = desk()
-    mine.bottle = bottle_id
-    keep(mine)
-    return answer(counter_id)
-
-
-def _new_person(**changes) -> None:
-    mine = desk()
-    mine.about, mine.signs, mine.refused, mine.last = "", [], [], None
-    for name, value in changes.items():
-        setattr(mine, name, value)
-    keep(mine)
 
 
 # --- check and promise ----------------------------------------------------------------------------
@@ -428,6 +313,18 @@ def patient_side_state(counter_id: str):
     if shown.version == request.args.get("have"):
         return "", 204
     return render_template("counter/_patient_side.html", s=shown)
+
+
+@blueprint.post("/counter/<counter_id>/patient-side/pin")
+@allow("identify.capture")
+def patient_side_pin(counter_id: str):
+    """Typed by the person, on their own side: the nurse's screen learns only how it went."""
+    try:
+        counter_identity.give_pin(counter_id)
+    except Refusal as refusal:
+        if refusal.code not in ("card_again", "counter_holds_other_dose"):
+            raise
+    return _side(counter_id)  # which says what the counter waits for now
 
 
 def _side(counter_id: str):

@@ -19,12 +19,13 @@ from ost.answers import say
 from ost.http import actor, holds, house, session
 from ost.i18n import language
 from ost.rules.facts import PastDose
-from ost.services import counter_page, decision, promise, stock_read
+from ost.services import card_pin, counter_page, decision, promise, stock_read
 from ost.services import queue as queues
-from ost.services.identify_at_counter import allowed_paths
+from ost.services.identify_at_counter import allowed_paths, ways_here
+from ost.services.identity_rows import PIN_WANTED
 from ost.services.places import site_facts
 from ost.services.work import new_id
-from ost.web import counter_reader, demo_reader
+from ost.web import counter_reader, counter_stranger, demo_reader
 from ost.web import counter_view as cv
 from ost.web.counter_words import capital, choices, face, medicine_name
 from ost.web.formats import clock as wall
@@ -166,7 +167,23 @@ def _person(pulse, desk: Desk, seen: queues.Queue, today: date, screen: str) -> 
                 for i, number, has in counter_page.faces(house(), offered)
             ),
         )
-    return cv.PersonView("", cv.IDLE, notice=_notice(pulse), toast=_last(pulse, desk))
+    waiting = card_pin.asked(pulse.notice, pulse.now)
+    if waiting is not None:
+        return cv.PersonView("", cv.PIN, pin_again=waiting.again)
+    if (stranger := counter_stranger.view(pulse)) is not None:
+        return cv.PersonView("", cv.ELSEWHERE, stranger=stranger)
+    return cv.PersonView("", cv.IDLE, notice=_notice(pulse), toast=_last(pulse, desk), ways=_ways(pulse))
+
+
+def _ways(pulse) -> tuple[cv.Way, ...]:
+    """The site's choice, in one order; what each asks is the pack's."""
+    policy = policies.policy(pulse.policy)
+    asks = {
+        "card": "pin" if policy.bool("card_pin_required") else "",
+        "number_face": "second" if policy.bool("number_face_second_required") else "",
+    }
+    chosen = ways_here(house(), pulse.id)
+    return tuple(cv.Way(w, w in ("number_face", "document"), asks.get(w, "")) for w in chosen.paths)
 
 
 def _card(pulse, desk: Desk, seen: queues.Queue, today: date) -> cv.PersonView:
@@ -462,13 +479,10 @@ def _reason(pulse, found: dict, today: date, card: cv.PersonCard) -> cv.ReasonVi
 
 def _notice(pulse) -> cv.ReasonView | None:
     notice = pulse.notice
-    if not notice or not notice.get("code"):
-        return None
+    if not notice or not notice.get("code") or notice["code"] == PIN_WANTED:
+        return None  # a PIN nobody typed is no message
     texts = say(notice["code"])
-    detail = texts["detail"]
-    if "dosed_today" in notice:
-        detail = _("Dosed today: yes.") if notice["dosed_today"] else _("Dosed today: no.")
-    return cv.ReasonView(notice["code"], cv.REASON, texts["title"], detail, texts["action"])
+    return cv.ReasonView(notice["code"], cv.REASON, texts["title"], texts["detail"], texts["action"])
 
 
 def _last(pulse, desk: Desk) -> cv.Toast | None:

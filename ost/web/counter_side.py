@@ -1,4 +1,4 @@
-"""The person's side of the counter: number, face, medicine, mg, mL and the pad. Nothing else may be added."""
+"""The person's side of the counter: who, medicine, mg, mL, the pad, the keys for a PIN. Nothing else may be added."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ost import policies
 from ost.http import actor, house
-from ost.services import counter_page
+from ost.services import card_pin, counter_page
 from ost.web import counter_build as build
 from ost.web import counter_view as cv
 from ost.web import counter_words
@@ -30,7 +30,10 @@ def shown(pulse: counter_page.Pulse) -> cv.PatientSide:
             signature_open=signature and not held.signed,
             signed=held.signed,
         )
-    if who:
+    waiting = card_pin.asked(pulse.notice, pulse.now) if not pulse.dose else None
+    if waiting is not None:
+        view = replace(view, pin_open=True, pin_again=waiting.again)  # not whose card it is: the PIN says that
+    elif who:
         person = counter_page.standing(house(), actor(), who, pulse.site)
         view = replace(view, number=person.number, face_url=counter_words.face(who) if person.has_face else None)
     return replace(view, version=build.digest(view))

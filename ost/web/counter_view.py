@@ -14,6 +14,8 @@ from datetime import date, datetime
 
 # The screens of the person zone. One at a time; the primary button keeps its place in all of them.
 IDLE = "idle"  # waiting for a touch, a scan or a number
+PIN = "pin"  # a card was read: its PIN is asked for
+ELSEWHERE = "elsewhere"  # a stranger: one bit, more only by consent or emergency
 CHOOSE = "choose"  # the touch fits several people: a tap on the right face
 CARD = "card"  # a person, a dose: check, then prepare
 STOPPED = "stopped"  # a person, and why not
@@ -23,7 +25,7 @@ HANDED = "handed"  # identity confirmed; waiting for the swallow
 EMERGENCY = "emergency"  # somebody swallowed what was not meant for them
 OPEN_DOSES = "open_doses"  # doses whose outcome is not known
 SWEEP = "sweep"  # end of session
-SCREENS = (IDLE, CHOOSE, CARD, STOPPED, POURED, MISMATCH, HANDED, EMERGENCY, OPEN_DOSES, SWEEP)
+SCREENS = (IDLE, PIN, ELSEWHERE, CHOOSE, CARD, STOPPED, POURED, MISMATCH, HANDED, EMERGENCY, OPEN_DOSES, SWEEP)
 
 STOP, REASON, NOTE = "stop", "reason", "note"
 
@@ -241,6 +243,48 @@ class DemoFinger:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """A way of calling a person. `typed`: it begins with a number in the field."""
+
+    code: str  # "finger" | "card" | "number_face" | "document"
+    typed: bool = False
+    asks: str = ""  # what stands beside it: "pin", "second"
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerView:
+    """Somebody not expected here. `line` names what stands at the counter, not the person."""
+
+    line: str
+    dosed_today: bool
+    may_ask: bool = False
+    way: str = ""  # "" = nothing more is shown | "consent" | "emergency"
+    number: str = ""
+    name: str = ""
+    sex: str = ""
+    born: date | None = None
+    face_url: str | None = None
+    home_site: str = ""
+    home_phone: str = ""
+    last_on: date | None = None
+    last_ug: int | None = None
+    medicine: str = ""
+    ordered_ug: int | None = None
+    holds: tuple[str, ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyForm:
+    """Why a stranger's record cannot wait."""
+
+    line: str
+    reasons: tuple[Choice, ...]
+    minutes: int
+    errors: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class PersonView:
     """The right-hand zone."""
 
@@ -256,7 +300,10 @@ class PersonView:
     open_doses: tuple[OpenDose, ...] = ()
     sweep: SweepView | None = None
     notice: ReasonView | None = None  # the last touch, scan or step did not go through: what to do
+    stranger: StrangerView | None = None  # ELSEWHERE
     offered: tuple[OfferedFace, ...] = ()  # CHOOSE
+    ways: tuple[Way, ...] = ()  # IDLE: how a person can be called here, each as good as the others
+    pin_again: bool = False  # PIN: the one before did not fit
     toast: Toast | None = None
     given_dose_id: str = ""  # stopped because already dosed: today's dose, for an observation or a void
     may_hold: bool = True
@@ -321,12 +368,17 @@ class OutcomeForm:
 
 @dataclass(frozen=True, slots=True)
 class IdentityForm:
-    """A typed number or a tapped row: why not by finger or card? `hidden` goes with the answer."""
+    """A number was typed or a row tapped: which way, and what that way asks for."""
 
     number: str
-    action: str
-    hidden: tuple[tuple[str, str], ...]
+    ways: tuple[Choice, ...]  # one of them chosen, or none yet
     reasons: tuple[Choice, ...]
+    documents: tuple[Choice, ...]
+    face_url: str | None = None  # to compare with; none of people this site may not see
+    second: bool = True
+    alone: bool = False  # one nurse works here alone: a document needs no reason
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,3 +427,5 @@ class PatientSide:
     dose_id: str = ""
     signature_open: bool = False
     signed: bool = False
+    pin_open: bool = False  # the card was read: the person types their PIN here
+    pin_again: bool = False

@@ -9,6 +9,7 @@ from ost import clock
 from ost.errors import N_
 from ost.http import LANGUAGES, holds, house, safe_path, session, session_or_none, settings
 from ost.i18n import language
+from ost.services import alerts
 from ost.services.places import simulated_readers_in_use, site_facts
 from ost.web.shell import Link, Shell
 
@@ -17,7 +18,9 @@ NAV = (
     ("counter.use", "counter.page", N_("Counter")),
     ("signoff.give", "prescriber.index", N_("Sign-offs")),
     ("patient.search", "patients.index", N_("Patients")),
+    ("duplicate.review", "duplicates.index", N_("Possible duplicates")),
     ("stock.read", "stock.index", N_("Stock")),
+    ("alert.read", "alerts.index", N_("Messages")),
     ("station.manage", "admin.index", N_("Administration")),
 )
 
@@ -33,6 +36,12 @@ def places() -> tuple[tuple[str, str], ...]:
         for permission, endpoint, label in NAV
         if endpoint in current_app.view_functions and holds(permission)
     )
+
+
+def _label(label: str, url: str) -> str:
+    """Translated; with how many messages wait, where the place is one's messages."""
+    waiting = alerts.unseen(house(), session().actor()) if url == "/alerts" else 0
+    return f"{gettext(label)} ({waiting})" if waiting else gettext(label)
 
 
 def _url(endpoint: str) -> str:
@@ -55,7 +64,7 @@ def shell() -> Shell:
         today=clock.dosing_day(house().now(), facts.tz) if facts else None,
         person=found.display_name if found else "",
         nav=tuple(
-            Link(gettext(label), url, request.path == url or request.path.startswith(url + "/"))
+            Link(_label(label, url), url, request.path == url or request.path.startswith(url + "/"))
             for url, label in (places() if active else ())
         ),
         languages=tuple(

@@ -63,8 +63,9 @@ def test_a_demo_is_loaded_proved_and_not_loaded_twice(ost):
 
     who = ost("demo", "codes", "--json").said["accounts"]
     assert all(len(a["code"]) == 6 and a["code"].isdigit() for a in who)
-    cards = ost("demo", "cards", "H-0001", "X-9999", "--json").said["cards"]
-    assert list(cards) == ["H-0001"]
+    cards = ost("demo", "cards", "H-0001", "X-9999", "--json").said
+    assert list(cards["cards"]) == list(cards["pins"]) == ["H-0001"]
+    assert len(cards["pins"]["H-0001"]) == 4
 
     # A swallow made smaller behind the program's back, where the database no longer refuses it.
     tampered(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -14,10 +15,12 @@ from ost.models import site as sites
 from ost.models import station as models
 from ost.services import fingerprints
 from ost.services import identify_at_counter as at_counter
+from ost.services.card_pin import give_pin
 from ost.services.gallery import PrintGallery
 from ost.services.outcome import Ending, end
 from ost.services.patients import new_card
 from tests.make import (
+    PATIENT_PIN,
     dose_request,
     give,
     make_account,
@@ -233,74 +236,45 @@ def test_a_dose_prepared_while_the_print_is_compared_is_noticed(house, clinic, p
     assert counter(house).patient == clinic.patient
 
 
-# --- card, number, face ------------------------------------------------------------------
+# --- card, number, face: what each of them asks is in test_identity_ways.py ---------------
 
 
 @pytest.fixture
 def card(house, clinic):
+    return give_card(house, clinic.patient)
+
+
+def give_card(house, person):
     from ost.models.patient import patient
 
     code = new_card()
     with house.db.begin() as tx:
-        tx.execute(
-            sa.update(patient)
-            .where(patient.c.id == clinic.patient)
-            .values(card_mac=house.keys.search_mac("card", code), number="H-0047")
-        )
+        mac = house.keys.search_mac("card", code)
+        tx.execute(sa.update(patient).where(patient.c.id == person).values(card_mac=mac))
     return code
 
 
-def test_a_card_is_as_good_as_a_touch(house, clinic, people, card):
-    shown = at_counter.by_card(house, clinic.nurse, clinic.counter, f" {card}\n")
+def calls(house, clinic, card, counter=None, pin=PATIENT_PIN):
+    """A card and its PIN."""
+    counter = counter or clinic.counter
+    assert at_counter.by_card(house, clinic.nurse, counter, card).result == "pin"
+    return give_pin(house, clinic.nurse, counter, pin)
+
+
+def test_a_card_with_its_pin_is_as_good_as_a_touch(house, clinic, people, card):
+    shown = calls(house, clinic, f" {card}\n")
     assert (shown.result, shown.patient, shown.arrival_number) == ("shown", clinic.patient, 1)
     evidence = rows(house, models.identity_evidence)[0]
     assert (evidence.path, evidence.purpose, evidence.account) == ("card", "arrival", clinic.nurse.id)
     assert evidence.reason is None
-    assert card not in repr(rows(house, audit.audit_event))
-
-
-def test_a_number_needs_a_coded_reason(house, clinic, people, card):
-    for reason in (None, "because"):
-        with pytest.raises(Refusal, match="identity_reason_needed"):
-            at_counter.by_number(house, clinic.nurse, clinic.counter, "H-0047", reason)
-    shown = at_counter.by_number(house, clinic.nurse, clinic.counter, " h-0047", "finger_injured")
-    assert shown.result == "shown"
-    evidence = rows(house, models.identity_evidence)[0]
-    assert (evidence.path, evidence.reason) == ("number_face", "finger_injured")
-
-
-def test_unknown_cards_and_numbers_are_refused(house, clinic, people, card):
-    with pytest.raises(Refusal, match="card_unknown"):
-        at_counter.by_card(house, clinic.nurse, clinic.counter, "OST-nonsense")
-    with pytest.raises(Refusal, match="number_unknown"):
-        at_counter.by_number(house, clinic.nurse, clinic.counter, "H-9999", "patient_prefers")
-    with pytest.raises(Refusal, match="counter_unknown"):
-        at_counter.by_card(house, clinic.nurse, "HUA1-99", card)
-
-
-def test_a_strangers_number_says_one_bit(house, clinic, people):
-    with house.read() as tx:
-        from ost.models.patient import patient
-
-        number = tx.execute(sa.select(patient.c.number).where(patient.c.id == people["stranger"])).scalar_one()
-    shown = at_counter.by_number(house, clinic.nurse, clinic.counter, number, "patient_prefers")
-    assert (shown.result, shown.code, shown.patient, shown.dosed_today) == ("nobody", "known_elsewhere", None, False)
-    assert counter(house).patient is None
-    assert people["stranger"] not in counter(house).notice
+    written = repr(rows(house, audit.audit_event))
+    assert card not in written and PATIENT_PIN not in re.sub("[0-9a-f-]{32,}", "", written)
 
 
 def test_the_right_card_confirms_and_another_stops(house, clinic, people, station, poured, card):
     shown = at_counter.confirm_by_card(house, clinic.nurse, clinic.counter, poured, card)
     assert (shown.result, shown.patient) == ("confirmed", clinic.patient)
-    other = new_card()
-    with house.db.begin() as tx:
-        from ost.models.patient import patient
-
-        tx.execute(
-            sa.update(patient)
-            .where(patient.c.id == people["neighbour"])
-            .values(card_mac=house.keys.search_mac("card", other))
-        )
+    other = give_card(house, people["neighbour"])
     shown = at_counter.confirm_by_card(house, clinic.nurse, clinic.counter, poured, other)
     assert (shown.result, shown.code, shown.patient) == ("stopped", "another_persons_card", None)
     assert (counter(house).patient, counter(house).dose) == (clinic.patient, poured)
@@ -308,20 +282,6 @@ def test_the_right_card_confirms_and_another_stops(house, clinic, people, statio
     assert shown.result == "confirmed"
     with pytest.raises(Refusal, match="counter_holds_other_dose"):
         at_counter.confirm_by_face(house, clinic.nurse, clinic.counter, "another", "reader_fault")
-
-
-def test_the_policy_says_which_ways_are_open(house, clinic, people, card, monkeypatch):
-    import dataclasses
-
-    from ost import policies
-
-    assert at_counter.allowed_paths(policies.policy("tw"), "arrival") == ("finger", "card", "number_face")
-    policy = policies.policy("tw")
-    closed = type("Closed", (), {"list": lambda self, key: () if key == "identity_paths" else policy.list(key)})()
-    monkeypatch.setattr(at_counter.policies, "policy", lambda name: closed)
-    with pytest.raises(Refusal, match="identity_path_not_allowed"):
-        at_counter.by_card(house, clinic.nurse, clinic.counter, card)
-    assert dataclasses.is_dataclass(policy)
 
 
 def test_who_may_not_identify_is_refused(house, clinic, people, card):
@@ -354,31 +314,21 @@ def test_tomorrow_the_order_of_arrival_starts_anew(house, clinic, people, statio
     ]
 
 
-def test_two_counters_give_two_numbers(house, clinic, people):
-    """Eight people at two counters at once: eight places in the day, none twice, none left out."""
+def test_eight_counters_give_eight_numbers(house, clinic, people):
+    """Eight people with their cards at eight counters at once: eight places in the day, none twice, none left out."""
     import threading
 
-    first = make_patient(house)
-    crowd = [first, *(make_patient(house) for _ in range(7))]
-    cards = {}
+    crowd = [make_patient(house) for _ in range(8)]
     for person in crowd:
         make_prescription(house, person)
-        from ost.models.patient import patient
-
-        cards[person] = new_card()
-        with house.db.begin() as tx:
-            tx.execute(
-                sa.update(patient)
-                .where(patient.c.id == person)
-                .values(card_mac=house.keys.search_mac("card", cards[person]))
-            )
-    counters = [clinic.counter, make_counter(house, number=2)]
+    cards = {person: give_card(house, person) for person in crowd}
+    counters = [clinic.counter, *(make_counter(house, number=n) for n in range(2, 9))]
     start, failed = threading.Barrier(8), []
 
     def step_up(n, person):
         start.wait()
         try:
-            at_counter.by_card(house, clinic.nurse, counters[n % 2], cards[person])
+            calls(house, clinic, cards[person], counters[n])
         except Exception as error:  # noqa: BLE001 - told to the test below
             failed.append(error)
 
@@ -401,6 +351,6 @@ def test_a_dose_with_an_outcome_holds_no_counter(house, clinic, people, station,
         assert station.touch(NEIGHBOUR).result == "shown"
         assert counter(house).patient == people["neighbour"]
     else:
-        assert at_counter.by_card(house, clinic.nurse, clinic.counter, card).result == "shown"
+        assert calls(house, clinic, card).result == "shown"
         assert counter(house).patient == clinic.patient
     assert counter(house).dose is None

@@ -117,11 +117,12 @@ class Story:
         return pyotp.TOTP(self.account(username).totp).at(self.now())
 
     def person(self, story: str, nth: int = 0) -> SimpleNamespace:
-        """Somebody of the main site with this story of `ost.demo.plan`: id, number, card."""
+        """Somebody of the main site with this story of `ost.demo.plan`: id, number, card, pin."""
         place = [i for i, each in enumerate(AT_MAIN) if each == story][nth]
         number = f"H-{place + 1:04d}"
         row = self.row("SELECT id FROM patient WHERE number = :number", number=number)
-        return SimpleNamespace(id=row.id, number=number, card=self.secrets["cards"][number])
+        card, pin = self.secrets["cards"][number], self.secrets["pins"][number]
+        return SimpleNamespace(id=row.id, number=number, card=card, pin=pin)
 
     def orders(self, person) -> int:
         """The dose that is ordered for this person today, in micrograms."""

@@ -140,6 +140,21 @@ class Nurse(Person):
         self.page.keyboard.type(code)
         self.page.keyboard.press("Enter")
 
+    def shows_card(self, person) -> None:
+        """The card under the scanner, the person's PIN on the keypad, Enter."""
+        self.scan(person.card)
+        self.sees("pin")
+        self.page.keyboard.type(person.pin)
+        self.page.keyboard.press("Enter")
+
+    def types_number(self, number: str) -> Locator:
+        """The dialog with the ways that begin with a number."""
+        self.page.fill("#find-text", number)
+        self.page.keyboard.press("Enter")
+        dialog = self.page.locator("#identity-dialog")
+        dialog.wait_for()
+        return dialog
+
     # --- one dose, step by step ----------------------------------------------------------------
 
     def calls(self, person) -> None:

@@ -10,7 +10,7 @@ from ost.db import Database
 from ost.models import site
 from ost.services import counter_session, patients, sessions
 from ost.services.work import House
-from tests.make import make_account, make_clinic
+from tests.make import PATIENT_PIN, make_account, make_clinic
 
 pytestmark = pytest.mark.story
 
@@ -58,6 +58,10 @@ def test_a_card_scanned_into_a_field_calls_the_person_and_leaves_the_field_as_it
     page.fill("#find-text", "00")
     page.focus("#find-text")
     page.evaluate(SCAN, card)
+    page.wait_for_selector("#card-pin:focus")
+    assert page.input_value("#find-text") == "00"
+    page.keyboard.type(PATIENT_PIN)
+    page.keyboard.press("Enter")
     page.wait_for_selector(f'#person[data-person="{clinic.patient}"]')
     assert page.input_value("#find-text") == "00"
     assert patient_at(database, clinic.counter) == clinic.patient

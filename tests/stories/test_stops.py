@@ -49,7 +49,7 @@ def test_a_hold_says_when_to_come_back_and_whom_to_call(story, nurse, axe):
 def test_three_missed_days_need_the_prescriber_and_then_give_half(story, nurse, new_context, axe):
     person = story.person("missed_3")
     half = story.orders(person) // 2
-    nurse.scan(person.card)
+    nurse.shows_card(person)
     stopped = nurse.sees("stopped")
     reason = stopped.locator("[data-reason]").first
     expect(reason).to_have_class(re.compile("tier--stop"))
@@ -92,7 +92,7 @@ def test_a_sign_of_intoxication_stops_and_is_kept(story, nurse):
 
 def test_an_unpaid_fee_holds_nobody(story, nurse):
     person = story.person("fee")
-    nurse.scan(person.card)
+    nurse.shows_card(person)
     nurse.sees("card")
     nurse.checks()
     nurse.prepares()

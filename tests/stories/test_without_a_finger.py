@@ -30,10 +30,16 @@ def label_of(story, bottle: str) -> str:
 
 
 def test_a_whole_dose_by_scanner_and_two_keys_alone(story, nurse):
-    """Card, F4, bottle, F2; card, F2. No mouse, no touch."""
+    """Card, PIN, F4, bottle, F2; card, F2. No mouse, no touch, and no digit of the PIN on the nurse's screen."""
     person = story.person("fee")
     page = nurse.page
     nurse.scan(person.card)
+    nurse.sees("pin")
+    page.keyboard.type(person.pin)
+    assert page.locator("#card-pin").get_attribute("type") == "password"
+    assert person.pin not in page.locator("body").inner_text()
+    nurse.shot("card-and-pin")
+    page.keyboard.press("Enter")
     nurse.sees("card")
     bottle = page.locator("#card-form input[name=bottle]").get_attribute("value")
     nurse.scan(label_of(story, bottle))
@@ -56,22 +62,22 @@ def test_a_whole_dose_by_scanner_and_two_keys_alone(story, nurse):
     story.verify()
 
 
-def test_the_number_and_the_face_with_a_coded_reason_in_two_taps(story, nurse, axe):
-    person = story.person("fee")
-    page = nurse.page
-    page.fill("#find-text", person.number)
-    page.keyboard.press("Enter")
-    dialog = page.locator("#identity-dialog")
-    dialog.wait_for()
-    nurse.shot("why-not-by-finger")
-    axe(page)
-    nurse.press(dialog.locator("button[name=reason]").first)
+def test_the_number_and_the_face_with_a_second_pair_of_eyes(story, nurse, axe):
+    person, second = story.person("fee"), story.account("hua.nurse2")
+    dialog = nurse.types_number(person.number)
+    nurse.picks(dialog, "path", "number_face")
+    nurse.picks(dialog, "reason", "patient_prefers")
+    nurse.shot("number-and-face")
+    axe(nurse.page)
+    dialog.locator("input[name=witness_username]").fill(second.username)
+    dialog.locator("input[name=witness_pin]").fill(second.pin)
+    nurse.page.keyboard.press("F2")
     nurse.sees("card")
     nurse.checks()
     nurse.prepares()
 
     nurse.press("#face-matches")
-    reasons = page.locator("#face-reason")
+    reasons = nurse.page.locator("#face-reason")
     reasons.wait_for()
     nurse.press(reasons.locator("button[name=reason]").first)
     nurse.sees("handed")
@@ -86,9 +92,35 @@ def test_the_number_and_the_face_with_a_coded_reason_in_two_taps(story, nurse, a
     story.verify()
 
 
+def test_a_document_and_its_birth_date(story, nurse):
+    person = story.person("steady")
+    dialog = nurse.types_number(person.number)
+    nurse.picks(dialog, "path", "document")
+    nurse.picks(dialog, "reason", "patient_prefers")
+    nurse.picks(dialog, "document", "national_id_card")
+    dialog.locator("input[name=birth_date]").fill("1979-05-03")
+    nurse.page.keyboard.press("F2")
+    nurse.page.locator("#f-birth_date-error").wait_for()
+    assert story.rows("SELECT path, result FROM identity_try") == [("document", "refused")]
+
+
+def test_the_pin_on_the_persons_own_side(story, nurse, page):
+    person = story.person("steady")
+    side = page.context.new_page()
+    side.goto(f"{story.url}/counter/HUA1-1/patient-side")
+    nurse.scan(person.card)
+    nurse.sees("pin")
+    side.wait_for_selector("#side-pin")
+    for digit in person.pin:
+        side.click(f"[data-key='{digit}']")
+    side.click("[data-pinpad] [data-primary]")
+    side.wait_for_selector(".side__number")
+    nurse.sees("card")
+
+
 def test_another_persons_card_at_hand_over_stops_as_a_finger_does(story, nurse):
     right, wrong = story.person("steady"), story.person("fee")
-    nurse.scan(right.card)
+    nurse.shows_card(right)
     nurse.sees("card")
     nurse.checks()
     nurse.prepares()
@@ -106,7 +138,7 @@ def test_a_reader_without_its_cable_stops_nobody(story, nurse):
     nurse.touch("unplug")
     expect(nurse.page.locator("#reader.reader--offline")).to_be_visible()
     nurse.shot("unplugged")
-    nurse.scan(person.card)
+    nurse.shows_card(person)
     nurse.sees("card")
     nurse.checks()
     nurse.prepares()

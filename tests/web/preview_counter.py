@@ -146,6 +146,9 @@ def open_dose(n=1) -> cv.OpenDose:
     return cv.OpenDose(f"open{n}", f"A-00{20 + n}", _("Methadone oral liquid"), 45_000, 4_500, "ul", date(2026, 11, 21), at(60 * 22 + n), "林護理師")
 
 
+WAYS = (cv.Way("finger"), cv.Way("card", False, "pin"), cv.Way("number_face", True, "second"), cv.Way("document", True))
+
+
 def person(name: str) -> cv.PersonView:
     """One of each screen, by name."""
     v = {"version": name}
@@ -157,9 +160,11 @@ def person(name: str) -> cv.PersonView:
         stop("site_not_allowed", title=_("This order is not for this site"), detail=_("The order names two other sites."), action=_("Ask the home site."), come_back_on=None),
     )
     screens = {
-        "idle": lambda: cv.PersonView(**v),
-        "idle_done": lambda: cv.PersonView(**v, toast=given),
-        "idle_notice": lambda: cv.PersonView(**v, notice=cv.ReasonView("touch_again", cv.REASON, _("The finger could not be read"), action=_("Dry it and touch again, or use the card."))),
+        "idle": lambda: cv.PersonView(**v, ways=WAYS),
+        "pin": lambda: cv.PersonView(**v, screen=cv.PIN),
+        "pin_again": lambda: cv.PersonView(**v, screen=cv.PIN, pin_again=True),
+        "idle_done": lambda: cv.PersonView(**v, ways=WAYS, toast=given),
+        "idle_notice": lambda: cv.PersonView(**v, ways=WAYS[1:], notice=cv.ReasonView("touch_again", cv.REASON, _("The finger could not be read"), action=_("Dry it and touch again, or use the card."))),
         "choose": lambda: cv.PersonView(**v, screen=cv.CHOOSE, offered=(cv.OfferedFace("p47", "A-0047", "/face/a.svg"), cv.OfferedFace("p77", "A-0077", "/face/b.svg"), cv.OfferedFace("p12", "A-0012", None))),
         "card": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(), dose=dose(), check=signs(), reasons=(note(),)),
         "card_changed": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(change_ug=10_000, missed_days=2, guest_day=None, lookalike="A-0077", marks=("priority", "pregnant"), home_site="花蓮示範醫院", face_url=None), dose=dose(dose_ug=12_500, volume_ul=1_250, ordered_ug=25_000), check=signs()),
@@ -186,7 +191,7 @@ def person(name: str) -> cv.PersonView:
 
 
 SCREENS = (
-    "idle", "idle_done", "idle_notice", "choose", "card", "card_changed", "card_reason", "card_reasons", "card_scan", "stopped",
+    "idle", "idle_done", "idle_notice", "pin", "pin_again", "choose", "card", "card_changed", "card_reason", "card_reasons", "card_scan", "stopped",
     "stopped_many", "stopped_signs", "stopped_done", "poured", "poured_expired", "poured_again", "handed", "handed_signed",
     "mismatch", "mismatch_stranger", "emergency", "open_doses", "sweep", "sweep_clean",
 )  # fmt: skip
@@ -274,7 +279,7 @@ def create_preview() -> Flask:
 
     for endpoint in (
         "state", "find", "open_card", "leave", "check", "promise", "undo", "identity", "signature", "outcome", "open_doses",
-        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "dismiss", "bottle",
+        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "dismiss", "bottle", "pin", "identify",
     ):  # fmt: skip
         counter.add_url_rule(f"/{endpoint}", endpoint, nothing, methods=["GET", "POST"])
     for endpoint, key in (("outcome_form", "kind"), ("resolve_form", "dose_id"), ("after_form", "dose_id"), ("hold_form", "patient_id")):

@@ -54,8 +54,14 @@ def fields(answer) -> dict[str, str]:
     )
 
 
+def calls(counter, card) -> object:
+    """The card, then its PIN."""
+    assert screen(counter.fragment(f"{URL}/find", {"text": card})) == "pin"
+    return counter.fragment(f"{URL}/pin", {"pin": make.PATIENT_PIN})
+
+
 def prepare(counter, card) -> tuple[dict[str, str], object]:
-    shown = counter.fragment(f"{URL}/find", {"text": card})
+    shown = calls(counter, card)
     assert screen(shown) == "card"
     sent = fields(shown) | {"signs": "none"}
     return sent, counter.fragment(f"{URL}/promise", sent)
@@ -93,26 +99,64 @@ def test_the_refresh_is_silent_until_something_happens_and_never_touches_the_coo
     poll = re.search(r'hx-get="([^"]+/state[^"]*)"', page.get_data(as_text=True))[1]
     silent = counter.fragment(poll)
     assert silent.status_code == 204
-    counter.fragment(f"{URL}/find", {"text": card})
+    calls(counter, card)
     news = counter.fragment(poll)
     assert news.status_code == 200
     assert screen(news) == "card"
     assert "Set-Cookie" not in news.headers
 
 
-def test_a_typed_number_asks_why_before_it_opens_anything(counter, clinic, house):
+def number_of(house, person) -> str:
     with house.read() as tx:
-        number = tx.execute(
-            sa.text("select number from patient where id = :i"), {"i": clinic.patient}
-        ).scalar_one()
+        return tx.execute(sa.text("select number from patient where id = :i"), {"i": person}).scalar_one()
+
+
+def test_a_typed_number_asks_which_way_before_it_opens_anything(counter, clinic, house):
+    make_person(house, "nurse", username="wu")
+    number = number_of(house, clinic.patient)
     asked = counter.fragment(f"{URL}/find", {"text": number})
+    text = asked.get_data(as_text=True)
     assert screen(asked) == "idle"
-    assert 'name="reason" value="reader_fault"' in asked.get_data(as_text=True)
-    assert screen(counter.fragment(f"{URL}/find", {"text": number, "reason": "reader_fault"})) == "card"
+    assert 'value="number_face"' in text and 'value="document"' in text
+    said = {"number": number, "path": "number_face", "reason": "reader_fault"}
+    for pin in ("", "000111"):
+        again = counter.fragment(f"{URL}/identify", said | {"witness_username": "wu", "witness_pin": pin})
+        assert screen(again) == "idle" and 'id="f-witness-error"' in again.get_data(as_text=True)
+    shown = counter.fragment(f"{URL}/identify", said | {"witness_username": "wu", "witness_pin": PIN})
+    assert screen(shown) == "card"
+
+
+def test_a_document_opens_the_card_when_its_birth_date_is_the_persons(counter, clinic, house):
+    said = {"number": number_of(house, clinic.patient), "path": "document", "reason": "not_enrolled", "document": "passport"}
+    for born in ("", "68/5/4"):
+        again = counter.fragment(f"{URL}/identify", said | {"birth_date": born})
+        text = again.get_data(as_text=True)
+        assert screen(again) == "idle" and 'id="f-birth_date-error"' in text
+        assert 'name="birth_date" type="text" value=""' in text  # what was typed does not come back
+        assert "陳大明" not in text and "68/5/4" not in text
+    assert screen(counter.fragment(f"{URL}/identify", said | {"birth_date": "68/5/3"})) == "card"
+
+
+def test_the_ways_stand_side_by_side_and_no_digit_is_ever_shown(counter, card):
+    page = counter.get(URL).get_data(as_text=True)
+    ways = re.findall(r'<li class="way way--(\w+)', page)
+    assert ways == ["finger", "card", "number_face", "document"]
+    for word in ("fallback", "exception", "instead"):
+        assert word not in page[page.index('id="ways"') : page.index("person__foot")].lower()
+    counter.fragment(f"{URL}/find", {"text": card})
+    side = counter.get(f"{URL}/patient-side").get_data(as_text=True)
+    assert 'id="side-pin" name="pin" type="password"' in side
+    wrong = counter.fragment(f"{URL}/pin", {"pin": "918273"})
+    assert screen(wrong) == "pin" and "918273" not in wrong.get_data(as_text=True)
+    side = counter.fragment(f"{URL}/patient-side/pin", {"pin": "918273"}).get_data(as_text=True)
+    assert "918273" not in side and "side__again" in side
+    side = counter.fragment(f"{URL}/patient-side/pin", {"pin": make.PATIENT_PIN}).get_data(as_text=True)
+    assert "side__number" in side
+    assert screen(counter.get(URL)) == "card"
 
 
 def test_a_sign_stops_is_kept_as_a_refusal_and_can_be_looked_at_again(counter, card, house):
-    shown = counter.fragment(f"{URL}/find", {"text": card})
+    shown = calls(counter, card)
     stopped = counter.fragment(f"{URL}/check", fields(shown) | {"sign": "drowsy"})
     assert screen(stopped) == "stopped"
     assert count(house, dose.refusal) == 1
@@ -120,7 +164,7 @@ def test_a_sign_stops_is_kept_as_a_refusal_and_can_be_looked_at_again(counter, c
 
 
 def test_nothing_is_prepared_without_the_check(counter, card, house):
-    sent = fields(counter.fragment(f"{URL}/find", {"text": card}))
+    sent = fields(calls(counter, card))
     attempts = count(house, dose.dose_attempt)
     assert screen(counter.fragment(f"{URL}/promise", sent)) == "stopped"
     assert count(house, dose.dose_attempt) == attempts

@@ -125,8 +125,10 @@
   });
 
   // The second half of a double click must not press what has just taken the button's place.
+  // A PIN's Enter is none: quick fingers and a keypad are faster than that.
   document.addEventListener("click", (event) => {
-    if (Date.now() - changedAt < 400 && event.target.closest("[data-primary]")) {
+    const typedPin = event.detail === 0 && event.target.closest('[form="pin-form"]');
+    if (Date.now() - changedAt < 400 && event.target.closest("[data-primary]") && !typedPin) {
       event.preventDefault();
       event.stopImmediatePropagation();
     }
@@ -167,7 +169,10 @@
       if (dialog) window.ost.openDialog(dialog);
     }
     if (kept && kept.screen !== box.dataset.screen) changedAt = Date.now();
-    if (document.activeElement === document.body) {
+    const wanted = kept && kept.screen !== box.dataset.screen && box.querySelector("[data-focus]");
+    if (wanted) {
+      wanted.focus({ preventScroll: true }); // what is typed next belongs there: a PIN, right after its card
+    } else if (document.activeElement === document.body) {
       const back = kept && kept.focus && document.getElementById(kept.focus);
       (back || box).focus({ preventScroll: true });
     }
