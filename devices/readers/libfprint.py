@@ -11,22 +11,16 @@ when the option `virtual` names its socket, and a reader with it says that it is
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
-import logging
+import math
 import os
-import queue
-import struct
-import subprocess
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
-from devices.discover import PACKAGES, Found, package_missing
+from devices.discover import Found, package_missing
 from devices.interface import (
     CLOSED,
     FINGER,
@@ -34,7 +28,6 @@ from devices.interface import (
     GIVES_OWN_MATCHING,
     NOT_CAPTURED_CODES,
     READY,
-    TROUBLES,
     UNKNOWN_CODES,
     UNPLUGGED,
     About,
@@ -46,10 +39,8 @@ from devices.interface import (
     Sample,
     Unknown,
 )
+from devices.readers.libfprint_line import HUNG_UP, LETTING_GO_S, Process, device_in
 
-log = logging.getLogger("ost.libfprint")
-
-PROCESS = Path(__file__).with_name("libfprint_process.py")
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 #: What libfprint assumes of a device that does not say (documentation of fp_image_get_ppmm).
@@ -61,14 +52,7 @@ LEAST_DPI, MOST_DPI = 200, 2000
 #: rest black; more than this share of it at the end is a picture that was cut off.
 CUT_OFF = 0.1
 
-_FRAME = struct.Struct(">II")
-_LONGEST_HEAD = 65_536
-_MOST_PIXELS = 25_000_000
 _OPEN_S = 15.0  # an interpreter, libfprint, and a device that has to be woken; only waited for in full when it hangs
-_LETTING_GO_S = 2.0
-_GONE = {"said": "gone"}  # the process ended
-_GARBLED = {"said": "garbled"}  # it said something that is no frame of ours
-_CLOSED = {"said": "closed"}  # `close` was called
 _TO_DO_LOCKED = (
     """echo 'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{0}", ATTR{{idProduct}}=="{1}", GROUP="plugdev", MODE="0660"' """
     "| sudo tee /etc/udev/rules.d/70-ost-reader.rules",
@@ -102,7 +86,7 @@ class LibfprintReader:
         self._dpi = dpi
         self._virtual = virtual
         self._said: dict = {}
-        self._process: _Process | None = None
+        self._process: Process | None = None
         self._state = CLOSED
         self._trouble: str | None = None
         self._captures = 0
@@ -127,7 +111,7 @@ class LibfprintReader:
                 raise
 
     def _open(self) -> None:
-        process = self._process = _Process(self._python, self._environment())
+        process = self._process = Process(self._python, self._environment())
         until = time.monotonic() + _OPEN_S
         if process.answer(until)["said"] != "ready":
             raise ReaderUnusable("reader_not_answering", "libfprint")
@@ -142,13 +126,13 @@ class LibfprintReader:
     def _hear_of(self, answer: dict) -> None:
         """What is said of the device is known also where it cannot be used."""
         if isinstance(answer.get("device"), dict):
-            self._said = _device(answer)
+            self._said = device_in(answer)
 
     def close(self) -> None:
         # A waiting capture is told first, so that nobody waits for the device to let go.
         process = self._process
         if process is not None:
-            process.put(_CLOSED)
+            process.put(HUNG_UP)
         with self._lock:
             self._let_go()
             self._state, self._trouble = CLOSED, None
@@ -202,7 +186,7 @@ class LibfprintReader:
         if answer is None:
             # Nobody touched; a finger that came at this very moment still counts.
             process.tell({"do": "cancel"})
-            answer = self._ended(process, number, time.monotonic() + _LETTING_GO_S)
+            answer = self._ended(process, number, time.monotonic() + LETTING_GO_S)
             if answer is None:
                 return self._lost(process, "silent")
             if answer.get("code") == "cancelled":
@@ -218,21 +202,21 @@ class LibfprintReader:
                 return NotCaptured("closed") if self._process is None else self._lost(process, "vanished")
         return self._lost(process, "garbled")
 
-    def _ended(self, process: _Process, number: int, until: float) -> dict | None:
+    def _ended(self, process: Process, number: int, until: float) -> dict | None:
         """The end of this capture; None when it has none by then. What belongs to an earlier one is left out."""
         while True:
             said = process.hear(until)
             if said is None or said["said"] in ("gone", "garbled", "closed") or said.get("number") == number:
                 return said
 
-    def _without(self, process: _Process, code: str) -> Capture:
+    def _without(self, process: Process, code: str) -> Capture:
         if code in ("vanished", "unplugged"):
             process.lost = "removed"
         if code in UNKNOWN_CODES:
             return Unknown(code)
         return NotCaptured(code if code in NOT_CAPTURED_CODES else "device_error")
 
-    def _lost(self, process: _Process, code: str) -> Unknown:
+    def _lost(self, process: Process, code: str) -> Unknown:
         """The process is gone, hangs, or talks nonsense: it is ended, and `open` starts another."""
         process.lost = process.lost or code
         process.kill()
@@ -241,7 +225,9 @@ class LibfprintReader:
     def _picture(self, said: dict) -> Capture:
         width, height, data = said.get("width"), said.get("height"), said["data"]
         per_mm = said.get("points_per_mm")
-        if type(width) is not int or type(height) is not int or not isinstance(per_mm, int | float):
+        if type(width) is not int or type(height) is not int:
+            return NotCaptured("rejected")
+        if type(per_mm) not in (int, float) or not math.isfinite(per_mm):
             return NotCaptured("rejected")
         dpi = round(per_mm * 25.4) if per_mm > 0 else self._dpi
         sides_mm = [side * 25.4 / dpi for side in (width, height)] if LEAST_DPI <= dpi <= MOST_DPI else [0]
@@ -259,7 +245,7 @@ class LibfprintReader:
 def find() -> list[Found]:
     """libfprint's devices on this machine, whether they can be used or not; none is opened."""
     try:
-        process = _Process(SYSTEM_PYTHON, LibfprintReader()._environment())
+        process = Process(SYSTEM_PYTHON, LibfprintReader()._environment())
     except ReaderUnusable:
         return [package_missing("libfprint", "gi")]
     try:
@@ -273,7 +259,7 @@ def find() -> list[Found]:
         raise
     finally:
         process.end()
-    return [_found(_device({"device": each})) for each in listed if isinstance(each, dict)]
+    return [_found(device_in({"device": each})) for each in listed if isinstance(each, dict)]
 
 
 def _found(said: dict) -> Found:
@@ -298,147 +284,3 @@ def _found(said: dict) -> Found:
         said["usb"],
         todo,
     )
-
-
-def _device(answer: dict) -> dict:
-    """What the process says of a device: short texts, and whether this account may use it."""
-    raw = answer.get("device") if isinstance(answer.get("device"), dict) else {}
-    said = {name: str(raw.get(name) or "")[:80] for name in ("driver", "id", "name", "usb", "gives")}
-    return said | {"locked": raw.get("locked") is True}
-
-
-class _Process:
-    """The helping process and the frames it speaks; a thread listens, so that its end is known at once.
-
-    `lost`: why nothing can come any more, None while something can.
-    """
-
-    def __init__(self, python: str, environment: dict[str, str]):
-        self.lost: str | None = None
-        self._inbox: queue.Queue[dict] = queue.Queue(maxsize=8)
-        self._writing = threading.Lock()
-        try:
-            self._popen = subprocess.Popen(
-                [python, "-I", str(PROCESS)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # libfprint prints its complaints there
-                env=environment,
-                cwd="/",
-                start_new_session=True,  # Ctrl-C in a terminal is for the station's program alone
-            )
-        except OSError as error:
-            raise ReaderUnusable("reader_package_missing", f"{python}: {error.strerror}"[:80]) from None
-        self._listening = threading.Thread(target=self._listen, name="libfprint", daemon=True)
-        self._listening.start()
-
-    @property
-    def pid(self) -> int:
-        return self._popen.pid
-
-    # --- frames ------------------------------------------------------------------------
-    def _listen(self) -> None:
-        stream = self._popen.stdout
-        try:
-            while True:
-                head_bytes, body_bytes = _FRAME.unpack(_exactly(stream, _FRAME.size))
-                if head_bytes > _LONGEST_HEAD or body_bytes > _MOST_PIXELS:
-                    raise ValueError("no frame")
-                head = json.loads(_exactly(stream, head_bytes))
-                if not isinstance(head, dict) or not isinstance(head.get("said"), str):
-                    raise ValueError("no frame")
-                body = _exactly(stream, body_bytes)
-                if head["said"] == "removed":
-                    self.lost = self.lost or "removed"
-                    continue
-                self.put(head | {"data": body})
-        except EOFError:
-            self.lost = self.lost or "gone"
-            self.put(_GONE)
-        except ValueError:
-            self.lost = self.lost or "garbled"
-            self.put(_GARBLED)
-        except OSError:
-            self.lost = self.lost or "gone"
-            self.put(_GONE)
-
-    def put(self, said: dict) -> None:
-        """Into the inbox; what nobody has asked for in time makes room."""
-        while True:
-            try:
-                return self._inbox.put_nowait(said)
-            except queue.Full:
-                try:
-                    self._inbox.get_nowait()
-                except queue.Empty:
-                    continue
-
-    def tell(self, head: dict) -> bool:
-        text = json.dumps(head).encode()
-        try:
-            with self._writing:
-                self._popen.stdin.write(_FRAME.pack(len(text), 0) + text)
-                self._popen.stdin.flush()
-        except (OSError, ValueError):
-            return False
-        return True
-
-    def hear(self, until: float) -> dict | None:
-        """The next thing it said; None when nothing has come by then."""
-        try:
-            return self._inbox.get(timeout=max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            return None
-
-    def answer(self, until: float, heard: Callable[[dict], None] = lambda said: None) -> dict:
-        """As `hear`, for questions that must be answered. Raises ReaderUnplugged or ReaderUnusable."""
-        said = self.hear(until)
-        if said is None or said["said"] in ("gone", "garbled", "closed"):
-            raise ReaderUnusable("reader_not_answering", "libfprint")
-        heard(said)
-        if said["said"] == "trouble":
-            code = said.get("code")
-            if code == ReaderUnplugged.code:
-                raise ReaderUnplugged("no device")
-            raise ReaderUnusable(code if code in TROUBLES else "reader_not_answering", _hint(code, said))
-        return said
-
-    # --- the end -----------------------------------------------------------------------
-    def end(self) -> None:
-        """Ask it to let go of the device, then make sure. Never raises."""
-        self.tell({"do": "close"})
-        try:
-            self._popen.wait(timeout=_LETTING_GO_S)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-        self._reap()
-
-    def kill(self) -> None:
-        self._popen.kill()
-        self._reap()
-
-    def _reap(self) -> None:
-        self._popen.wait()
-        with contextlib.suppress(OSError):  # what could not be written is for nobody any more
-            self._popen.stdin.close()
-        if self._listening is not threading.current_thread():
-            self._listening.join(timeout=_LETTING_GO_S)
-        if not self._listening.is_alive():
-            self._popen.stdout.close()
-
-
-def _hint(code: str, said: dict) -> str:
-    device = _device(said)
-    if code == "reader_package_missing":
-        return PACKAGES["gi"].removeprefix("sudo apt install ")
-    if code == "reader_permission_denied" and device["usb"]:
-        return "udev rule for usb {}:{}, GROUP=plugdev".format(*device["usb"].split(":"))
-    return device["name"] or "libfprint"
-
-
-def _exactly(stream, count: int) -> bytes:
-    """Raises EOFError when the stream ends before."""
-    data = stream.read(count) if count else b""
-    if len(data) != count:
-        raise EOFError
-    return data
