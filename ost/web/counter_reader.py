@@ -11,7 +11,7 @@ from devices.interface import READY
 from ost.answers import say
 from ost.errors import N_
 from ost.http import house
-from ost.services import reader_state
+from ost.services import reader_state, station_task
 from ost.services.counter_page import Pulse
 from ost.web.counter_view import ReaderView
 
@@ -46,7 +46,18 @@ def view(pulse: Pulse) -> ReaderView:
             made = replace(made, **_several(pulse))
         case "ready":
             made = replace(made, word=_("Ready"))
+    if pulse.reader in ("ready", "partly"):
+        made = replace(made, **_set_to(pulse))
     return replace(made, version=hashlib.sha256(repr(made).encode()).hexdigest()[:8])
+
+
+def _set_to(pulse: Pulse) -> dict:
+    """What its touches are for, when they call nobody."""
+    task = station_task.now(house(), pulse.station)
+    if task is None:
+        return {}
+    word = _("Enrolling a finger") if task.kind == station_task.ENROL else _("Evaluating a reader")
+    return {"word": word, "detail": _("Until that ends, touches call nobody to this counter.")}
 
 
 def _several(pulse: Pulse) -> dict:
