@@ -21,6 +21,8 @@ PERMISSIONS = MappingProxyType(
         "counter.sweep": "close a counter session and settle what is open",
         "counter.unlock": "unlock a colleague who is locked out at a station",
         "counter.use": "work at a dispensing counter",
+        "device.evaluate": "evaluate a device, with captures or at a counter's reader",
+        "device.evaluation_read": "read evaluations of devices; they name nobody",
         "dose.give": "prepare a dose and record its outcome",
         "dose.observe": "record what was seen after a dose: vomited, drowsy",
         "dose.read": "read doses, decisions and refusals",
@@ -156,6 +158,8 @@ ROLES = MappingProxyType(
                 "account.manage",
                 "station.manage",
                 "site.manage",
+                "device.evaluate",
+                "device.evaluation_read",
                 "indicator.read",
                 "counter.unlock",
                 "policy.read",
@@ -163,7 +167,7 @@ ROLES = MappingProxyType(
                 "patient.forget",
             }
         ),
-        "health_department_reader": frozenset({"indicator.read", "policy.read"}),
+        "health_department_reader": frozenset({"device.evaluation_read", "indicator.read", "policy.read"}),
         "auditor": frozenset({"audit.read", "audit.verify", "stock.read", "policy.read"}),
     }
 )
