@@ -14,6 +14,7 @@ capture is bound to its own transaction id by the key of the device that the ide
 from __future__ import annotations
 
 import ipaddress
+import os
 import threading
 import time
 import uuid
@@ -192,11 +193,13 @@ class MosipSbiReader:
         try:
             ended = self._capture(exchange, self._device, timeout_s)
         except SbiError as error:
-            ended = self._ended(error, time.monotonic() - started, timeout_s)
+            took_s = time.monotonic() - started
+            # Closed, and perhaps opened again since: this end says nothing about the device.
+            ended = NotCaptured("closed") if exchange.aborted else self._ended(error, took_s, timeout_s)
         finally:
             with self._lock:
                 self._exchange = None
-        # Closed while it waited: what came all the same is dropped, and the reason is the closing.
+        # What came although it was closed is dropped.
         return NotCaptured("closed") if exchange.aborted else ended
 
     # --- behind it ---------------------------------------------------------------
@@ -236,6 +239,8 @@ class MosipSbiReader:
         if self._partner_files is None:
             return None
         try:
+            if os.name == "posix" and Path(self._partner_files[0]).stat().st_mode & 0o077:
+                raise ReaderUnusable("reader_misconfigured", "partner_key can be read by others: chmod 600")
             key, certificate = (Path(name).read_bytes() for name in self._partner_files)
             return Partner.from_pem(key, certificate, self._clock())
         except OSError:

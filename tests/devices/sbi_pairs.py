@@ -25,6 +25,7 @@ class Pairs:
         (self.trust / "authority.pem").write_bytes(pem(root()))
         self._key, self._certificate = folder / "partner.key", folder / "partner.pem"
         self._key.write_bytes(key_pem("partner"))
+        self._key.chmod(0o600)
         self._certificate.write_bytes(pem(certificate("partner")))
         self._made: list = []
 

@@ -18,7 +18,7 @@ from devices.readers.sbi import fir
 from devices.readers.sbi.errors import Rejected
 from devices.readers.sbi.messages import FINGERS, SEGMENTS
 from tests.devices.prints import drawn
-from tests.devices.sbi_keys import BEGIN, certificate, pem
+from tests.devices.sbi_keys import BEGIN, certificate, key_pem, pem
 from tests.devices.sbi_pairs import Pairs, lay
 from tests.devices.sbi_records import JPEG2000, PLAIN, PNG, drawn_finger, record, representation
 
@@ -171,7 +171,7 @@ def test_a_device_for_authentication_needs_our_key(pair):
     assert refused.value.code == "reader_misconfigured" == reader.trouble()
 
 
-@pytest.mark.parametrize("wrong", ["other key", "no key", "out of date"])
+@pytest.mark.parametrize("wrong", ["other key", "no key", "out of date", "open to others"])
 def test_a_partner_that_cannot_be_is_misconfigured(pair, tmp_path, wrong):
     path = tmp_path / "wrong.pem"
     option = "partner_certificate"
@@ -181,7 +181,8 @@ def test_a_partner_that_cannot_be_is_misconfigured(pair, tmp_path, wrong):
         path.write_bytes(pem(certificate("partner", end=BEGIN + timedelta(days=1))))
     else:
         option = "partner_key"
-        path.write_bytes(b"no key")
+        path.write_bytes(b"no key" if wrong == "no key" else key_pem("partner"))
+        path.chmod(0o600 if wrong == "no key" else 0o640)
     _, reader = pair({option: str(path)}, purpose="Auth")
     with pytest.raises(ReaderUnusable) as refused:
         reader.open()

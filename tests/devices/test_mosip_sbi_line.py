@@ -280,3 +280,21 @@ def test_an_unreadable_certificate_is_named(pair):
         reader.open()
     assert refused.value.code == "reader_misconfigured"
     assert "broken.pem" in refused.value.about
+
+
+def test_a_capture_that_was_closed_leaves_the_reader_that_was_opened_again_alone(pair):
+    service, reader = pair()
+    reader.open()
+    ended = []
+    first = threading.Thread(target=lambda: ended.append(reader.capture(10)))
+    first.start()
+    while not any(verb == "RCAPTURE" for verb, _ in service.asked):
+        first.join(0.01)
+    reader.close()
+    reader.open()
+    first.join(5)
+    assert ended == [NotCaptured("closed")]
+    assert reader.state() == READY
+    lay_small(service)  # for the capture that nobody waits for any more
+    lay_small(service)
+    assert isinstance(reader.capture(5), Captured)

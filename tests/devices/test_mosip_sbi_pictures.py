@@ -87,3 +87,21 @@ def test_a_recorded_wsq_finger_goes_all_the_way_through_an_authentication(tmp_pa
     assert isinstance(ended, Captured)
     with Image.open(io.BytesIO(ended.sample.data)) as picture:
         assert np.array_equal(np.array(picture), fir.picture(fir.read(data)[0]))
+
+
+@pytest.mark.parametrize("database", [("DB1_B", 500), ("DB2_B", 569), ("DB3_B", 500)], ids=str)
+def test_real_prints_pass_at_their_resolution_and_not_at_half_or_twice_it(database):
+    folder, dpi = DATA.parent / "fingerprints" / "fvc2002" / database[0], database[1]
+    paths = sorted(folder.glob("*_1.png"))
+    if not paths:
+        pytest.skip("the prints are not here: ../shared/data/fingerprints/fvc2002")
+    for path in paths:
+        with Image.open(path) as opened:
+            image = np.array(opened.convert("L"))
+        for said in (dpi, dpi * 2, dpi // 2):
+            one = fir.Representation(0, image.shape[1], image.shape[0], said, fir.PLAIN, image.tobytes())
+            if said == dpi:
+                assert np.array_equal(fir.picture(one), image)
+            else:
+                with pytest.raises(Rejected):
+                    fir.picture(one)
