@@ -16,7 +16,8 @@ from devices.readers.http_line import Address, ExchangeError, Line, Trust
 
 KIND = "http_json"
 _KNOCK_S = 0.3
-_ASK_S = 1.0
+_CONNECT_S = 0.7
+_ASK_S = 0.7
 _NO_PIN = "00" * 32
 
 #: Profile, its name for people, and addresses at which its service listens.
@@ -43,7 +44,7 @@ def _look(profile: str, maker: str, url: str) -> Found | None:
     options = {"profile": profile, "url": url}
     label = f"{maker}'s port {address.port}"
     try:
-        Line(address, Trust()).knock()
+        Line(address, Trust(), _CONNECT_S).knock()
     except ReaderError as error:
         if error.code != "reader_not_trusted":
             return None  # something listens there, and it is no such service
@@ -64,7 +65,7 @@ def _listens(port: int) -> bool:
 def _untrusted(address: Address, options: dict, label: str) -> Found | None:
     """The finding with the certificate that is shown, to be compared and set. Nothing is sent to find it out."""
     try:
-        Line(address, Trust(certificate=_NO_PIN)).knock()
+        Line(address, Trust(certificate=_NO_PIN), _CONNECT_S).knock()
     except ReaderError as error:
         if error.code != "reader_not_trusted":
             return None
@@ -82,7 +83,9 @@ def _described(found: Found, address: Address) -> Found | None:
     if not profile.info:
         return found
     try:
-        status, raw = Line(address, Trust()).ask("GET", profile.info, None, dict(profile.headers), _ASK_S)
+        status, raw = Line(address, Trust(), _CONNECT_S).ask(
+            "GET", profile.info, None, dict(profile.headers), _ASK_S
+        )
         said = object_of(raw) if status == 200 else {}
     except ExchangeError:
         return None

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from devices.interface import ReaderError, ReaderUnplugged, ReaderUnusable
 
-CONNECT_S = 3.0
+CONNECT_S = 2.0
 MAX_ANSWER_BYTES = 12_000_000
 """A picture of 8 MB in base64, and some JSON around it."""
 
@@ -138,7 +138,8 @@ class Trust:
 class Line:
     """One exchange with a service. `abandon` ends it from any thread, also before it began."""
 
-    def __init__(self, address: Address, trust: Trust):
+    def __init__(self, address: Address, trust: Trust, connect_s: float = CONNECT_S):
+        self._connect_s = connect_s
         self.address = address
         self._trust = trust
         self._lock = threading.Lock()
@@ -188,7 +189,7 @@ class Line:
     def _connect(self) -> socket.socket:
         where = self.address
         try:
-            plain = socket.create_connection((where.host, where.port), timeout=CONNECT_S)
+            plain = socket.create_connection((where.host, where.port), timeout=self._connect_s)
         except TimeoutError:
             raise ReaderUnusable("reader_not_answering", f"port {where.port}") from None
         except OSError:
