@@ -21,6 +21,7 @@ from tests.devices.prints import drawn
 from tests.devices.sbi_keys import BEGIN, certificate, key_pem, pem
 from tests.devices.sbi_pairs import Pairs, lay
 from tests.devices.sbi_records import JPEG2000, PLAIN, PNG, drawn_finger, record, representation
+from tests.devices.sbi_service import old
 
 
 @pytest.fixture
@@ -104,11 +105,29 @@ def test_each_request_has_its_own_transaction(pair):
     assert all(4 <= len(i) <= 50 for i in ids)
 
 
+@pytest.mark.parametrize(("ago_s", "good"), [(900, False), (200, True), (-200, True), (-900, False)])
+def test_a_finger_is_taken_now(pair, ago_s, good):
+    """The device's clock may be off by five minutes, either way, and no more."""
+    service, reader = pair()
+    reader.open()
+    service.claims = {"timestamp": old(ago_s)}
+    lay(service)
+    assert isinstance(reader.capture(5), Captured if good else NotCaptured)
+
+
 # --- encryption ---
 
 
 def test_what_is_encrypted_to_somebody_else_is_refused(pair):
     service, reader = pair(purpose="Auth", partner="somebody")
+    reader.open()
+    lay(service)
+    assert reader.capture(5) == NotCaptured("rejected")
+
+
+def test_a_wrong_thumbprint_over_the_right_key_is_refused(pair):
+    service, reader = pair(purpose="Auth")
+    service.outer = {"thumbprint": "0" * 64}
     reader.open()
     lay(service)
     assert reader.capture(5) == NotCaptured("rejected")
