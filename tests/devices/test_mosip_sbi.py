@@ -94,6 +94,22 @@ def test_a_slap_without_the_asked_finger_is_refused(pair):
     assert reader.capture(5) == NotCaptured("rejected")
 
 
+def test_one_finger_twice_in_a_slap_is_refused(pair):
+    """Rightly signed and chained: which of the two would be the finger?"""
+    service, reader = pair({"finger": "left ring"}, sub_type="Slap")
+    reader.open()
+    ring = ("Left RingFinger", drawn_finger(FINGERS["Left RingFinger"]))
+    service.touches.put([ring, ring])
+    assert reader.capture(5) == NotCaptured("rejected")
+
+
+def test_more_fingers_than_were_asked_for_are_refused(pair):
+    service, reader = pair()
+    reader.open()
+    service.touches.put([("Left Thumb", drawn_finger(6)), ("Right Thumb", drawn_finger(1))])
+    assert reader.capture(5) == NotCaptured("rejected")
+
+
 def test_each_request_has_its_own_transaction(pair):
     service, reader = pair()
     reader.open()
