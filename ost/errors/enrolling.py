@@ -26,7 +26,7 @@ MESSAGES = {
     "finger_differs": Message(
         N_("This is not like the finger's earlier impressions"),
         N_("Another finger, or another person, may have touched. It was not kept."),
-        N_("Touch again with the same finger. If the first one was wrong, begin this finger anew."),
+        N_("Touch again with the same finger. If the first one was wrong, withdraw this finger and begin it again."),
         422,
     ),
     "finger_enrolled_as_other": Message(

@@ -25,6 +25,7 @@ from ost.services import fingerprints, impression, station_task
 from ost.services.access import require
 from ost.services.counter_page import SILENT
 from ost.services.door import Entered
+from ost.services.duplicate_cases import keep as keep_cases
 from ost.services.gallery import PrintGallery
 from ost.services.station_task import ENROL, Task, Use
 from ost.services.templates import FINGERS
@@ -119,7 +120,7 @@ def take(house: House, gallery: PrintGallery, entered: Entered, task: Task, touc
         "cylinders": len(read.cylinders),
         "advice": read.advice,
         "agrees": agrees,
-        "alike": len(likeness.others),
+        "alike": 0,
     }
     if before >= fingerprints.MOST_IMPRESSIONS:
         return Use(said | {"code": "impressions_complete", "most": fingerprints.MOST_IMPRESSIONS}, done=True)
@@ -142,20 +143,17 @@ def take(house: House, gallery: PrintGallery, entered: Entered, task: Task, touc
             capture_id,
         )
         work.payload |= {"fingerprint": row["id"], "finger": task.finger, "impression": row["impression"]}
-        return {"impressions": row["of_finger"], "fingers": row["fingers"]}
-
-    def kept() -> None:
-        gallery.refresh(house, [task.patient])
-        fingerprints.duplicates(
-            house, Actor(task.set_by), home, task.patient, likeness.others, task.finger, touch.simulated
-        )
+        alike = keep_cases(work, home.id, task.patient, task.finger, likeness.others, touch.simulated)
+        if alike:
+            work.payload |= {"alike": len(alike), "best_e4": round(alike[0].score * 10_000)}
+        return {"impressions": row["of_finger"], "fingers": row["fingers"], "alike": len(alike)}
 
     return Use(
         said,
-        patients=(task.patient,),
+        patients=(task.patient, *(c.person for c in likeness.others)),
         cylinders=len(read.cylinders),
         keep=keep,
-        kept=kept,
+        kept=lambda: gallery.refresh(house, [task.patient]),
         event="finger.enrolled",
         done=before + 1 >= wanted,
     )

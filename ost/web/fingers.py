@@ -98,10 +98,14 @@ def _given(name: str) -> str:
 
 
 def _reader(patient_id: str, counter: str) -> AtReader:
-    demo = house().demo
-    if demo:
-        demo_reader.beat(counter)
+    _beat(counter)
     return enrol_at_reader.at_reader(house(), actor(), patient_id, counter)
+
+
+def _beat(counter: str) -> None:
+    """The demo's reader is there while this page is open; a real one speaks for itself."""
+    if house().demo:
+        demo_reader.beat(counter)
 
 
 def _token(reader: AtReader | None) -> str:
@@ -147,6 +151,7 @@ def begin(patient_id: str):
     counter = _counter()
     if counter is None:
         return _page(patient_id, {"counter": [gettext("Choose the counter whose reader is touched.")]}), 422
+    _beat(counter)
     try:
         enrol_at_reader.begin(house(), actor(), patient_id, _given("finger"), counter)
     except Refusal as refusal:

@@ -14,6 +14,7 @@ from ost.errors import Refusal
 from ost.models import audit
 from ost.models import site as sites
 from ost.models import station as models
+from ost.models.lookup import duplicate_case
 from ost.models.patient import fingerprint
 from ost.models.reader import station_task as table
 from ost.services import enrol_at_reader, fingerprints, station_task, stations
@@ -125,9 +126,11 @@ def test_a_likeness_to_somebody_else_is_said_as_a_number_and_named_nowhere(house
     assert station.touch(OTHER, 7).result == "taken"
     with house.read() as tx:
         said = tx.execute(sa.select(table.c.said)).scalar_one()
-        kinds = set(tx.execute(sa.select(audit.audit_event.c.kind)).scalars())
+        events = tx.execute(sa.select(audit.audit_event).where(audit.audit_event.c.kind == "finger.enrolled")).all()
     assert '"alike":1' in said and other not in said
-    assert "finger.alike" in kinds
+    assert '"alike":1' in events[-1].payload and other not in events[-1].payload
+    (case,) = rows(house, duplicate_case)
+    assert {case.patient, case.other} == {clinic.patient, other}
     assert counter(house).patient is None
 
 
