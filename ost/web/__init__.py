@@ -15,6 +15,8 @@ BLUEPRINTS = (
     "sign_in",
     "patients",
     "fingers",
+    "lookups",
+    "duplicates",
     "prescriber",
     "stock",
     "admin",
