@@ -92,6 +92,10 @@ class ReaderUnusable(ReaderError):
         self.about = about
 
 
+class ReaderRefused(ReaderError):
+    """A device that works said no to something other than a capture; the text says what, in a few words."""
+
+
 class ReaderUnknown(ReaderError):
     """No driver of that kind."""
 

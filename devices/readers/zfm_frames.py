@@ -141,7 +141,8 @@ class FrameReader:
 
 @dataclass(frozen=True, slots=True)
 class SystemParameters:
-    """ReadSysPara. `capacity`: slots of the library; `packet_bytes` of the data frames; `baud` bits per second."""
+    """ReadSysPara. `capacity`: slots of the library; `packet_bytes` of the data frames; `baud`: the speed it
+    says it is set to, bits per second; what it really speaks is known by then."""
 
     status: int
     system_id: int
@@ -156,8 +157,8 @@ class SystemParameters:
         if len(payload) != 16:
             raise NotThatShape("system parameters have 16 bytes")
         status, system_id, capacity, security, address, packet, baud = struct.unpack(">HHHHIHH", payload)
-        if packet >= len(PACKET_BYTES) or not 1 <= baud <= 12:
-            raise NotThatShape("no such packet size or speed")
+        if packet >= len(PACKET_BYTES):
+            raise NotThatShape("no such packet size")
         return cls(status, system_id, capacity, security, address, PACKET_BYTES[packet], baud * 9600)
 
 

@@ -11,7 +11,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from devices.interface import ReaderError
+from devices.interface import ReaderRefused
 
 from .zfm_frames import SystemParameters, used_slots
 from .zfm_line import Line
@@ -54,7 +54,7 @@ WORK_S = 3.0
 _POLL_S = 0.1
 
 
-class ModuleRefused(ReaderError):
+class ModuleRefused(ReaderRefused):
     """The module said no; `confirmation` is its code, the text what that means."""
 
     def __init__(self, confirmation: int):

@@ -25,6 +25,7 @@ from devices.interface import (
     Captured,
     Reader,
     ReaderError,
+    ReaderRefused,
     Sample,
 )
 from ost.commands.reader_options import reader_options
@@ -117,7 +118,7 @@ def probe(kind: str, options: dict, touch: bool, wait_s: float, as_json: bool) -
         return
     try:
         reader.open()
-        result |= {"passed": True, "state": reader.state()}
+        result |= {"passed": True, "state": reader.state()} | _library(reader)
         if touch:
             console.print("Lay a finger on the reader.")
             result |= _touch(reader, wait_s)
@@ -142,6 +143,17 @@ def _unusable(result: dict, error: ReaderError, as_json: bool) -> None:
     for line in result["todo"]:
         console.print(f"  {escape(line)}")
     finish(result, as_json, passed=False)
+
+
+def _library(reader: Reader) -> dict:
+    """How full the device's own library of templates is, where it has one: {"library": {"filled", "slots"}}."""
+    if not hasattr(reader, "library"):
+        return {}
+    library = reader.library()
+    try:
+        return {"library": {"filled": library.count(), "slots": library.capacity()}}
+    except ReaderRefused as error:
+        return {"library": {"says": str(error)}}  # it takes pictures all the same
 
 
 def _touch(reader: Reader, wait_s: float) -> dict:
@@ -199,6 +211,9 @@ def _show(result: dict, about: About) -> None:
         "liveness": f"{about.liveness} (as it declares itself; nothing here tests it)",
         "simulated": "yes, for practice only" if about.simulated else None,
     }
+    if library := result.get("library"):
+        filled = library.get("says") or "{filled} of {slots} slots filled".format(**library)
+        rows["own library"] = f"{filled} (prints on the device itself; never used to recognise anybody)"
     touch = result.get("touch", {})
     rows |= {
         name.replace("_", " "): str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import threading
 import time
@@ -10,12 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 import serial
+from click.testing import CliRunner
 
 from devices.discover import find_one
 from devices.interface import CLOSED, READY, UNPLUGGED, NotCaptured, ReaderUnplugged, ReaderUnusable
 from devices.readers import zfm_line, zfm_ports
 from devices.readers.zfm import ZfmReader
 from devices.readers.zfm_library import ModuleRefused
+from ost.cli import main
 from tests.devices.prints import drawn
 from tests.devices.zfm_hands import modules, opened, reader_of
 from tests.devices.zfm_module import GEN_IMG, UP_IMAGE
@@ -246,6 +249,22 @@ def test_a_library_that_is_lost_on_the_way_closes_the_reader(module):
     with pytest.raises(ReaderUnusable) as lost:
         reader.library().count()
     assert (lost.value.code, reader.trouble()) == ("reader_unplugged", "reader_unplugged")
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_probe_says_how_full_a_module_is(module, monkeypatch, tmp_path, broken):
+    monkeypatch.setenv("OST_HOME", str(tmp_path))
+    module.flash = dict.fromkeys((0, 3, 500), b"template")
+    if broken:
+        module.fail(on=0x1D, code=0x18)
+    options = [f"--option={name}={value}" for name, value in {"port": module.link, "answer_s": 0.5}.items()]
+    done = CliRunner().invoke(main, ["devices", "probe", "zfm", *options, "--json"])
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert (done.exit_code, said["passed"]) == (0, True)
+    assert said["library"] == (
+        {"says": "the flash cannot be written"} if broken else {"filled": 3, "slots": 1000}
+    )
+    assert ("flash" if broken else "3 of 1000 slots filled") in done.stderr
 
 
 # --- what is plugged in -----------------------------------------------------------------------------------
