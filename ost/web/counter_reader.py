@@ -26,6 +26,7 @@ SHORT = {
     "reader_not_trusted": N_("Not trusted"),
     "reader_refused_password": N_("Wrong password"),
     "reader_misconfigured": N_("Settings are wrong"),
+    "reader_matches_only_itself": N_("Gives no pictures"),
     "reader_revoked": N_("Revoked"),
 }
 
