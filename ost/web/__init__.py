@@ -22,7 +22,10 @@ BLUEPRINTS = (
     "admin",
     "devices",
     "alerts",
+    "ways",
+    "identity_report",
     "counter",
+    "evaluation",
     "demo_reader",
     "demo_progress",
 )

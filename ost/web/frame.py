@@ -22,6 +22,8 @@ NAV = (
     ("stock.read", "stock.index", N_("Stock")),
     ("alert.read", "alerts.index", N_("Messages")),
     ("station.manage", "admin.index", N_("Administration")),
+    ("indicator.read", "identity_report.index", N_("Ways and failures")),
+    ("device.evaluation_read", "evaluation.index", N_("Device evaluations")),
 )
 
 
