@@ -265,7 +265,7 @@ def _refused(house: House, site: str, since: datetime) -> dict[str, Counter]:
         first = _first_since(tx, site, since)
         rows = tx.execute(
             sa.select(e.c.payload).where(
-                e.c.site == site, e.c.number >= first, e.c.kind == "station.turned_away"
+                e.c.site == site, e.c.number >= first, e.c.at >= since, e.c.kind == "station.turned_away"
             )
         ).scalars()
         for text in rows:
@@ -276,7 +276,10 @@ def _refused(house: House, site: str, since: datetime) -> dict[str, Counter]:
 
 
 def _first_since(tx, site: str, since: datetime) -> int:
-    """Number of the first event of a chain from `since` on: found by halving, because a chain is not kept by time."""
+    """About the number of a chain's first event from `since` on: found by halving, because it has no index by time.
+
+    Events before it are not looked at; where a clock was once set back, some after it are older.
+    """
     e, head = audit.audit_event, audit.chain_head
     low, high = 1, (tx.execute(sa.select(head.c.number).where(head.c.site == site)).scalar() or 0) + 1
     while low < high:
