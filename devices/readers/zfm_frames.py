@@ -84,6 +84,10 @@ class FrameReader:
         """Something other than whole frames has come, or has begun to come."""
         return bool(self.skipped or self.broken)
 
+    def count_anew(self) -> None:
+        """What was out of place so far no longer counts; what is kept stays."""
+        self.skipped = self.broken = 0
+
     def take(self) -> Frame | None:
         while self._to_header() and len(self._kept) >= HEAD_BYTES:
             address, kind, length = struct.unpack_from(">4sBH", self._kept, 2)

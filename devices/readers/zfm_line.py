@@ -90,7 +90,14 @@ class Line:
         """
         self._start_over()
         self._write(encode(COMMAND, bytes([command]) + arguments, self._address))
-        frame = self._frame(time.monotonic() + (self.answer_s if wait_s is None else wait_s))
+        until = time.monotonic() + (self.answer_s if wait_s is None else wait_s)
+        frame = self._frame(until)
+        while frame.kind in (
+            DATA,
+            END_OF_DATA,
+        ):  # the rest of an earlier train, which a slow module still sends
+            frame = self._frame(until)
+        self._frames.count_anew()
         if frame.kind != ACK or not frame.payload:
             raise Garbled
         return frame.payload[0], frame.payload[1:]

@@ -49,6 +49,7 @@ class Fault:
     insert: tuple[int, bytes] | None = None  # before that byte, noise
     restart_at: int | None = None  # power fails for a moment: 0x55, and everything in memory is gone
     delay_s: float = 0.0  # before each frame
+    pause: tuple[int, float] | None = None  # before that byte, so many seconds
     code: int | None = None  # a confirmation code instead of the work
     resize: int = 0  # so many bytes more or less of picture
     times: int = 1_000_000
@@ -260,6 +261,10 @@ class Module(Commands):
                 self._write(bytes(out))
                 self._drained()
                 raise Cut
+            if fault.pause and number == fault.pause[0]:
+                self._write(bytes(out))
+                out.clear()
+                self._wait(fault.pause[1])
             if fault.silent_at is not None and number >= fault.silent_at:
                 break
             if fault.restart_at is not None and number >= fault.restart_at:
