@@ -37,7 +37,7 @@ def test_every_recorded_image_record_is_read(path):
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in records("auth") if p.stem.endswith("_wsq")], ids=lambda p: p.stem
+    "path", [p for p in records("auth") if p.stem.endswith("_wsq")][::3], ids=lambda p: p.stem
 )
 def test_wsq_and_jpeg_2000_of_one_finger_show_the_same(path):
     other = path.with_name(path.name.replace("_wsq", ""))
@@ -66,7 +66,7 @@ def test_a_wsq_comment_with_another_resolution_is_held_against_the_record():
                 fir.picture(other)
 
 
-@pytest.mark.parametrize("path", records("registration")[:3] + records("auth")[:3], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", records("registration")[:2] + records("auth")[:2], ids=lambda p: p.stem)
 def test_a_recorded_picture_said_to_be_twice_or_half_as_fine_is_refused(path):
     """Its size is right, its compression is right: only the ridges tell."""
     [one] = fir.read(path.read_bytes())
@@ -92,7 +92,7 @@ def test_a_recorded_wsq_finger_goes_all_the_way_through_an_authentication(tmp_pa
 @pytest.mark.parametrize("database", [("DB1_B", 500), ("DB2_B", 569), ("DB3_B", 500)], ids=str)
 def test_real_prints_pass_at_their_resolution_and_not_at_half_or_twice_it(database):
     folder, dpi = DATA.parent / "fingerprints" / "fvc2002" / database[0], database[1]
-    paths = sorted(folder.glob("*_1.png"))
+    paths = sorted(folder.glob("*_1.png"))[::3]
     if not paths:
         pytest.skip("the prints are not here: ../shared/data/fingerprints/fvc2002")
     for path in paths:
