@@ -5,11 +5,12 @@ Decides nothing itself; what must hold before serving is in `ost.startup`.
 
 from __future__ import annotations
 
+import io
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask
+from flask import Flask, Request, current_app
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config.settings import Settings
@@ -24,6 +25,24 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 12 * 1024 * 1024
 #: The largest part of a form that is not a file.
 MAX_FORM_BYTES = 2 * 1024 * 1024
+
+
+class InMemory(Request):
+    """Uploads stay in memory, within MAX_BODY_BYTES: a finger must not lie in a temporary file.
+
+    A route in LARGE_BODIES may take more, but only as a bare archive: that is not read before the gate has let
+    it in, as a form is.
+    """
+
+    @property
+    def max_content_length(self) -> int | None:
+        endpoint = self.url_rule.endpoint if self.url_rule is not None else None
+        if self.mimetype == "application/zip" and endpoint in current_app.config["LARGE_BODIES"]:
+            return current_app.config["LARGE_BODIES"][endpoint]
+        return current_app.config["MAX_CONTENT_LENGTH"]
+
+    def _get_file_stream(self, total_content_length, content_type, filename=None, content_length=None):
+        return io.BytesIO()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +73,7 @@ def create_app(settings: Settings, database: Database | None = None, keyring: Ke
     startup.check(settings, house)
 
     app = Flask(__name__, root_path=str(ROOT / "ost"), template_folder=str(ROOT / "templates"))
+    app.request_class = InMemory
     app.extensions["ost"] = Ost(house, settings)
     app.logger.setLevel(logging.INFO)
     app.config.update(
@@ -64,6 +84,7 @@ def create_app(settings: Settings, database: Database | None = None, keyring: Ke
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_PATH="/",
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        LARGE_BODIES={},  # {endpoint: bytes}
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         MAX_FORM_PARTS=300,
         WTF_CSRF_CHECK_DEFAULT=False,  # the gate asks, for pages only

@@ -150,8 +150,9 @@ class Session:
                 self._tried(step, capture.code, Impression(step.label, None, None, capture.code))
             return None
         touched = capture.touch_ms is not None
-        self.timed = "touch" if touched and self.timed in (None, "touch") else "prompt"
         took_ms = capture.touch_ms if touched else prompted_ms
+        if took_ms is not None:
+            self.timed = "touch" if touched and self.timed in (None, "touch") else "prompt"
         impression = judge(step.label, capture.sample, self.dpi or ASSUMED_DPI, took_ms)
         self._tried(step, impression.refused or "captured", impression)
         return impression

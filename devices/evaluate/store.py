@@ -229,7 +229,7 @@ class Store:
 
     def list(self) -> list[Kept]:
         """Every evaluation, newest first; one whose signature does not hold raises StoreBroken."""
-        return sorted(self._all(), key=lambda kept: kept.document["at"], reverse=True)
+        return sorted(self._all(), key=lambda kept: (kept.document["at"], kept.id), reverse=True)
 
     def _all(self) -> Iterator[Kept]:
         if self.folder.is_dir():

@@ -116,6 +116,12 @@ MESSAGES = {
         N_("Look at the list of evaluations."),
         404,
     ),
+    "evaluation_run_lost": Message(
+        N_("The evaluation stopped"),
+        N_("The program was restarted while it was running; captures are never written down, so it cannot go on."),
+        N_("Send the archive again, or finish the session again; nothing of a session is lost."),
+        503,
+    ),
     "evaluation_unreadable": Message(
         N_("This is no evaluation report"),
         N_("The file is damaged, or something else."),
