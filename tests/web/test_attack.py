@@ -44,7 +44,7 @@ def routes(world, counter: str = "HUA1-1", product: str = "methadone-10"):
         "patient_id": world.ids["person"], "counter_id": counter, "dose_id": world.ids["dose_id"], "kind": "partly",
         "bottle_id": world.ids["bottle_id"], "order_id": world.ids["prescription_id"], "hold_id": world.ids["hold_id"],
         "product_id": product, "station_id": "st-1", "digest": "0" * 64, "exposure_id": "x", "line": "1",
-        "code": "en", "name": "htmx.js", "filename": "icons.svg",
+        "case_id": "x", "side": "one", "consent_id": "x", "code": "en", "name": "htmx.js", "filename": "icons.svg",
     }  # fmt: skip
     for rule in sorted(world.app.url_map.iter_rules(), key=lambda r: r.rule):
         if rule.rule.startswith("/api/") or rule.endpoint in NOT_WALKED:
