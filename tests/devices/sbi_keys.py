@@ -29,7 +29,6 @@ def key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
     return _made(name, bits)  # the cache tells a default from the same value given
 
 
-@functools.cache
 def certificate(
     name: str,
     issuer: str = "authority",
@@ -39,6 +38,13 @@ def certificate(
     bits: int = 2048,
 ) -> x509.Certificate:
     """Signed by the issuer's key; as in the field, a device's has no extensions."""
+    return _issued(name, issuer, authority, begin, end, bits)
+
+
+@functools.cache
+def _issued(
+    name: str, issuer: str, authority: bool, begin: datetime, end: datetime, bits: int
+) -> x509.Certificate:
     made = (
         x509.CertificateBuilder()
         .subject_name(_name(name))
@@ -79,12 +85,12 @@ def x5c(*certificates: x509.Certificate) -> list[str]:
     return [base64.b64encode(c.public_bytes(Encoding.DER)).decode() for c in certificates]
 
 
-def sign(payload: object, name: str = "device", chain: tuple = (), **header) -> str:
+def sign(payload: object, name: str = "device", chain: tuple = (), bits: int = 2048, **header) -> str:
     """A compact RS256 signature; `chain`: the certificates in it, by default the signer's own."""
-    head = {"x5c": x5c(*(chain or (certificate(name),))), "alg": "RS256", "typ": "JWT"} | header
+    head = {"x5c": x5c(*(chain or (certificate(name, bits=bits),))), "alg": "RS256", "typ": "JWT"} | header
     data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     text = f"{pack(json.dumps(head).encode())}.{pack(data)}"
-    mark = key(name).sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    mark = key(name, bits).sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
     return f"{text}.{pack(mark)}"
 
 

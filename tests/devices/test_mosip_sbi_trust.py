@@ -118,7 +118,6 @@ def test_chains_through_authorities_are_followed_and_nothing_else():
 
 def test_weak_keys_other_algorithms_and_headers_with_tricks_are_refused():
     trust = Trust((root(),))
-    weak = certificate("weak", bits=1024)
     tokens = [
         sign({}, alg="none"),
         sign({}, alg="HS256"),
@@ -128,7 +127,7 @@ def test_weak_keys_other_algorithms_and_headers_with_tricks_are_refused():
         sign({}, x5c=[]),
         sign({}, x5c=["AAAA"]),
         sign({}, x5c=None),
-        sign({}, chain=(weak,)),
+        sign({}, "device", (certificate("weak"),)),
         sign({}, chain=(certificate("device"),) * 6),
         sign({}, "device", (certificate("device2"),)),
         sign({}).replace(".", "..", 1),
@@ -142,6 +141,9 @@ def test_weak_keys_other_algorithms_and_headers_with_tricks_are_refused():
         with pytest.raises((Rejected, Untrusted)):
             verify(token, trust, NOW)
     assert verify(sign({}), trust, NOW).claims() == {}
+    weak = certificate("weak", bits=1024)
+    with pytest.raises(Rejected):  # even where somebody trusts that very device
+        verify(sign({}, "weak", bits=1024), Trust((weak,)), NOW)
 
 
 def test_an_identity_signed_by_another_device_is_refused(pair):
