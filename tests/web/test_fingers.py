@@ -66,8 +66,7 @@ def test_a_finger_is_enrolled_by_touching_the_demos_reader(house, clinic, nurse)
         done = nurse.post(address(clinic, "/reader/practice"), {"counter": COUNTER})
         assert done.status_code == 303
         shown = nurse.get(address(clinic, "/reader"), query_string={"have": have(waiting)})
-        assert f"Impression {number} kept" in text_of(shown)
-    assert "All impressions are kept" in text_of(shown)
+        assert ("All impressions are kept" if number == 3 else f"Impression {number} kept") in text_of(shown)
     assert "hx-trigger" not in shown.get_data(as_text=True)
     assert re.search(r'value="left_index" selected', shown.get_data(as_text=True))
     with house.read() as tx:
