@@ -59,6 +59,14 @@ def test_any_bytes_as_json(data):
         parse_json(data)
 
 
+@pytest.mark.parametrize(
+    "data", [b'{"a": 1, "a": 2}', b"[NaN]", b"[Infinity]", b"1" * 5000, b"[" * 100_000, b"\xff", b""]
+)
+def test_json_that_two_readers_may_take_differently_is_no_json(data):
+    with pytest.raises(Garbled):
+        parse_json(data)
+
+
 @given(JSON)
 @fuzz
 def test_any_json_as_any_answer(answer):
