@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import BadImage
+from .headers import refuse_costly
 from .segment import finger_box
 
 DPI = 500
@@ -108,15 +109,17 @@ def minutiae_from(x_px, y_px, angle_rad, kind, quality, width: int, height: int)
 def load_image(data: bytes) -> np.ndarray:
     """Grey image, uint8 of shape (height, width), from PNG, BMP, JPEG, JPEG 2000 or PGM bytes.
 
-    The size is read from the header and checked before a single pixel is decoded. Transparent
-    parts count as white, 16-bit grey keeps its upper 8 bits. Raises `BadImage`.
+    The size is read from the header and checked before a single pixel is decoded, as is all else that
+    would make decoding costly (headers.py). Transparent parts count as white, 16-bit grey keeps its
+    upper 8 bits. Raises `BadImage`.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise BadImage("image bytes expected")
     if not 0 < len(data) <= MAX_IMAGE_BYTES:
         raise BadImage(f"an image must have between 1 and {MAX_IMAGE_BYTES} bytes")
     try:
-        with Image.open(io.BytesIO(bytes(data)), formats=IMAGE_FORMATS) as picture:
+        refuse_costly(data := bytes(data))
+        with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_IMAGE_PIXELS:
                 raise BadImage(f"an image may have at most {MAX_IMAGE_PIXELS} pixels")

@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from devices.fingerprints.extract import MAX_DPI, MAX_IMAGE_PIXELS, MIN_DPI, MIN_SIDE_PX
+from devices.fingerprints.headers import refuse_costly
 from devices.fingerprints.ridges import estimate_dpi
 
 from .errors import Rejected
@@ -182,6 +183,7 @@ def _decoded(one: Representation) -> np.ndarray:
     if one.compression == WSQ:
         return _from_wsq(one)
     try:
+        refuse_costly(one.data)
         with Image.open(io.BytesIO(one.data), formats=(_PILLOW[one.compression],)) as opened:
             if opened.size != (one.width, one.height):
                 raise Rejected("picture of another size")
