@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,25 +102,34 @@ def bench_gallery(
 # --- who is enrolled ---------------------------------------------------------------
 
 
-def _pictures(data: Path | None) -> tuple[list[list[tuple[np.ndarray, int]]], str]:
-    """Per finger its (picture, dpi), impressions in order, and where they come from."""
+#: Reads or draws one picture when it is its turn, and its resolution in dpi.
+Picture = tuple[Callable[[], np.ndarray], int]
+
+
+def _pictures(data: Path | None) -> tuple[list[list[Picture]], str]:
+    """Per finger its pictures, impressions in order, and where they come from."""
     try:
         folder = fvc2002_folder(data or Path(__file__).parents[2].parent / "shared" / "data")
     except FileNotFoundError:
         if data is not None:
             raise
-        drawn = [[(draw(100 + n, i), 500) for i in (*ENROLLED, *PROBES)] for n in range(10)]
+        drawn = [[(partial(draw, 100 + n, i), 500) for i in (*ENROLLED, *PROBES)] for n in range(10)]
         return drawn, "synthetic drawings: no FVC2002 was found"
     rows = itertools.groupby(read_fvc2002(folder), key=lambda row: row[:2])
-    return [[(load_image(path.read_bytes()), dpi) for *_, path, dpi in of] for _key, of in rows], "FVC2002"
+    return [[(partial(_read, path), dpi) for *_, path, dpi in of] for _key, of in rows], "FVC2002"
 
 
-def _extracted(pictures, probes_each: int, progress: Progress) -> list[Finger]:
+def _read(path: Path) -> np.ndarray:
+    return load_image(path.read_bytes())
+
+
+def _extracted(pictures: list[list[Picture]], probes_each: int, progress: Progress) -> list[Finger]:
     fingers = []
     for n, own in enumerate(pictures):
         progress(f"extracting real fingers: {n + 1} of {len(pictures)}")
-        enrolled = tuple(extract(image, dpi) for image, dpi in own[: len(ENROLLED)])
-        fingers.append(Finger(enrolled, tuple(own[len(ENROLLED) :][:probes_each])))
+        enrolled = tuple(extract(picture(), dpi) for picture, dpi in own[: len(ENROLLED)])
+        probes = own[len(ENROLLED) :][:probes_each]
+        fingers.append(Finger(enrolled, tuple((picture(), dpi) for picture, dpi in probes)))
     return fingers
 
 

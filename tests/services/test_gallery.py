@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 
 import pytest
 import sqlalchemy as sa
 
+from devices.fingerprints.cylinders import cylinders
+from ost import metrics
 from ost.models.patient import fingerprint, patient
 from ost.services import fingerprints
 from ost.services.gallery import PrintGallery, gallery_of
-from tests.make import make_account, make_clinic, make_patient, make_site
-from tests.touch import enrol, make_station
+from ost.services.work import Actor
+from tests.make import make_account, make_clinic, make_patient, make_prescription, make_site
+from tests.touch import enrol, make_station, minutiae
 
 PERSON, OTHER, THIRD = 101, 102, 103
 
@@ -129,3 +133,84 @@ def test_many_search_while_others_enrol(house, clinic):
 
 def test_one_gallery_for_one_house(house):
     assert gallery_of(house) is gallery_of(house)
+
+
+def _enrol_and_withdraw(url: str, ring, patient_id: str, found, gone: str) -> None:
+    """In a process of its own: enrols a print for one person, withdraws another's finger."""
+    from ost.db import Database
+    from ost.services.work import House
+
+    database = Database(url)
+    try:
+        there = House(database, ring, demo=True)
+        fingerprints.store(
+            there, Actor("test"), "HUA1", patient_id, "left_index", found, cylinders(found), 50, True
+        )
+        fingerprints.withdraw(there, PrintGallery(), make_account(there, "registrar"), gone, "right_index")
+    finally:
+        database.close()
+
+
+def test_what_another_process_enrols_and_withdraws_is_seen_before_the_next_answer(house, clinic):
+    late = make_patient(house)
+    make_prescription(house, late)
+    station = make_station(house, clinic.counter)
+    assert station.touch(PERSON).result == "shown"
+    assert station.touch(OTHER).code == "not_recognised"
+    url = house.db.url.render_as_string(hide_password=False)
+    there = multiprocessing.get_context("spawn").Process(
+        target=_enrol_and_withdraw, args=(url, house.keys, late, minutiae(OTHER, 1), clinic.patient)
+    )
+    there.start()
+    there.join(timeout=120)
+    assert there.exitcode == 0
+    assert station.touch(OTHER).result == "shown"
+    assert station.touch(PERSON).code == "not_recognised"
+    assert station.gallery.people() == {late}
+
+
+def test_a_moved_or_altered_template_is_left_out_and_the_others_load(house, clinic):
+    late = make_patient(house)
+    enrol(house, late, OTHER)
+    with house.db.begin() as tx:
+        ids = tx.execute(sa.select(fingerprint.c.id).where(fingerprint.c.patient == late)).scalars().all()
+        mine = sa.select(fingerprint.c.template_sealed).where(fingerprint.c.patient == clinic.patient)
+        sealed = tx.execute(mine.limit(1)).scalar_one()
+        tx.execute(sa.update(fingerprint).where(fingerprint.c.id == ids[0]).values(template_sealed=sealed))
+        tx.execute(sa.update(fingerprint).where(fingerprint.c.id == ids[1]).values(template_sealed=b"x" * 40))
+    gallery = PrintGallery()
+    gallery.warm_up(house).join(timeout=120)
+    assert gallery.broken == set(ids)
+    assert gallery.people() == {clinic.patient}
+    assert gallery.progress.ready
+
+
+def test_its_bound_and_its_size_are_among_the_operators_figures(house, clinic):
+    enrol(house, make_patient(house), OTHER)
+    gallery = PrintGallery(max_templates=3)
+    gallery.tell = metrics.gallery
+    gallery.refresh(house)
+    figures = metrics.text().decode()
+    for line in (
+        'ost_gallery_prints{what="loaded"} 3.0',
+        'ost_gallery_prints{what="most"} 3.0',
+        'ost_gallery_prints{what="left_out"} 1.0',
+        "ost_gallery_ready 1.0",
+    ):
+        assert line in figures
+    assert gallery.memory_bytes > 3 * 1000
+
+
+def test_the_bench_measures_what_it_says():
+    """Small, and through the same path: sealed in a database, loaded, searched."""
+    from ost.bench.gallery import bench_gallery
+
+    said = []
+    found = bench_gallery(200, progress=said.append, fingers=2, probes_each=1)
+    assert (found["size"], found["probes"] + found["refused"]) == (200, 2)
+    assert found["rank_1"] == 1.0
+    assert found["named_wrong"] == found["false_candidates"] == 0
+    assert found["duplicates"]["found"] == found["probes"]
+    assert 5_000 < found["memory_per_template_bytes"] < 40_000
+    assert {"p50_ms", "p95_ms", "load_s", "passed", "process_bytes"} <= found.keys()
+    assert any("enrolling" in line for line in said)
