@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 
 from ost import clock, policies
+from ost.db import Instant
 from ost.errors import Refusal
 from ost.keys import SealBroken
 from ost.models import audit, dose, site, staff, stock
@@ -28,6 +29,7 @@ from ost.services.decision import Shown
 from ost.services.expected import expected
 from ost.services.known_here import known_here
 from ost.services.patient_read import SAME_READING
+from ost.services.stand_ins import SHOWN_FOR, simulated_lately
 from ost.services.work import Actor, House
 
 #: A station that has not been heard of for so long is not there. It speaks every 0.9 s (devices.agent.HEARTBEAT_S),
@@ -60,6 +62,7 @@ _PULSE = (
         _ST.c.reader_detail,
         _ST.c.seen_at,
         _ST.c.revoked_at,
+        simulated_lately(_ST.c.id, sa.bindparam("since", type_=Instant)).label("simulated"),
         _HEAD.c.number.label("here"),
         _HOME_HEAD.c.number.label("home"),
     )
@@ -102,7 +105,7 @@ def pulse(house: House, actor: Actor, counter_id: str) -> Pulse:
     """One statement, once a second for each open page. Refusal("counter_unknown")."""
     now = house.now()
     with house.read() as tx:
-        row = tx.execute(_PULSE, {"counter": counter_id}).one_or_none()
+        row = tx.execute(_PULSE, {"counter": counter_id, "since": now - SHOWN_FOR}).one_or_none()
     if row is None:
         raise Refusal("counter_unknown")
     require(house, actor, "counter.use", row.site)
@@ -130,7 +133,7 @@ def pulse(house: House, actor: Actor, counter_id: str) -> Pulse:
         trouble=trouble or None,
         readers=short.partition(":")[0][:8],
         station=row.station,
-        simulated=there and row.reader_kind == "simulated",
+        simulated=there and (row.reader_kind == "simulated" or row.simulated),
         events=f"{row.here or 0}-{row.home or 0}",
         now=now,
     )

@@ -13,6 +13,7 @@ from ost.models import staff, station
 from ost.services import sessions
 from ost.services.access import may, require, sites_with
 from ost.services.counter_session import open_session
+from ost.services.stand_ins import SHOWN_FOR, simulated_lately
 from ost.services.work import House
 
 _FRESH_S = 30
@@ -61,7 +62,9 @@ def simulated_readers_in_use(house: House) -> bool:
 
     def read():
         st = station.station
-        query = sa.select(st.c.id).where(st.c.reader_kind == "simulated", st.c.revoked_at.is_(None)).limit(1)
+        by_a_driver = simulated_lately(st.c.id, house.now() - SHOWN_FOR)
+        simulated = sa.or_(st.c.reader_kind == "simulated", by_a_driver)
+        query = sa.select(st.c.id).where(simulated, st.c.revoked_at.is_(None)).limit(1)
         with house.read() as tx:
             return tx.execute(query).scalar() is not None
 

@@ -16,9 +16,11 @@ from ost.models import site as sites
 from ost.models import station as models
 from ost.models.lookup import duplicate_case
 from ost.models.patient import fingerprint
+from ost.models.reader import reader
 from ost.models.reader import station_task as table
-from ost.services import enrol_at_reader, fingerprints, station_task, stations
+from ost.services import counter_page, enrol_at_reader, fingerprints, station_task, stations
 from ost.services.captures import receive_capture
+from ost.services.places import simulated_readers_in_use
 from ost.services.station_kinds import HANDLERS
 from ost.services.station_task import Use
 from ost.services.verify import verify
@@ -309,3 +311,21 @@ def test_how_long_and_what_for_are_bounded(house, clinic, station, nurse):
             )
     task = station_task.start(house, nurse, station.id, "enrol", permission="counter.use", wait_s=5)
     assert task.until - task.set_at == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_any_drivers_stand_in_makes_the_banner(house, clinic, station, nurse, simulated):
+    """libfprint has a virtual device: its kind does not say so, its heartbeat does."""
+    with house.db.begin() as tx:
+        tx.execute(sa.update(models.station).values(reader_kind="libfprint", seen_at=house.now()))
+        tx.execute(
+            sa.insert(reader).values(
+                id="r-1", station=station.id, site=clinic.site, name="reader", kind="libfprint", simulated=simulated,
+                gives="image", modality=FINGER, state="ready", first_seen_at=house.now(), seen_at=house.now(),
+            )
+        )  # fmt: skip
+    assert simulated_readers_in_use(house) is simulated
+    assert counter_page.pulse(house, nurse, COUNTER).simulated is simulated
+    with house.db.begin() as tx:
+        tx.execute(sa.update(reader).values(revoked_at=house.now()))
+    assert counter_page.pulse(house, nurse, COUNTER).simulated is False
