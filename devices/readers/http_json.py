@@ -95,6 +95,8 @@ class HttpJsonReader:
     ):
         self._profile = _changed(profile, body, fields, parameters, codes, info, dpi)
         self._address = Address.of(url or self._profile.url, anywhere is True)
+        if self._address.scheme == "http" and (certificate is not None or ca is not None):
+            raise ValueError("certificate and ca go with https")
         self._trust = Trust(certificate, ca)
         self._grace_s = float(grace_s)
         self._about = About(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from devices import ReaderSettings, make_reader, open_reader
@@ -26,6 +28,7 @@ from devices.interface import (
     Unknown,
 )
 from devices.readers.folder import MARK, FolderReader
+from ost.cli import main
 from tests.devices.benches.folder import PRINT, FolderBench
 from tests.devices.prints import drawn, extracted
 
@@ -240,6 +243,47 @@ def test_a_folder_made_anew_in_the_middle_is_another_folder(bench):
     # The system may give the new folder the old one's number; then it is ours by its mark, and nothing is lost.
     ended = bench.reader.capture(1)
     assert ended == NotCaptured("unplugged") or isinstance(ended, Captured)
+
+
+# --- nothing leaks ---------------------------------------------------------------------------
+
+
+def test_no_log_names_a_file_and_no_copy_stays(bench, caplog, tmp_path, monkeypatch):
+    """A file's name may be a person's."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    caplog.set_level(0)
+    bench.put(PRINT, "Chen_Mei_A123456789.png")
+    assert isinstance(bench.reader.capture(5), Captured)
+    bench.put(PRINT[:900], "Chen_Mei_A123456789.png")
+    assert bench.reader.capture(5) == Unknown("garbled")
+    bench.reader.close()
+    (bench.folder / "Chen_Mei_A123456789.png").write_bytes(PRINT)
+    bench.reader.open()
+    assert "destroyed unread" in caplog.text and "Chen" not in caplog.text
+    assert not left(bench.folder) and not list(tmp_path.iterdir())
+
+
+def test_probe_from_the_command_line_with_a_touch(bench, monkeypatch, tmp_path):
+    monkeypatch.setenv("OST_HOME", str(tmp_path))
+    bench.reader.close()
+    (bench.folder / MARK).unlink()
+
+    def touch_once_open():
+        while not (bench.folder / MARK).exists():
+            time.sleep(0.01)
+        bench.put(PRINT)
+
+    threading.Thread(target=touch_once_open, daemon=True).start()
+    words = ["devices", "probe", "folder", "--option", f"path={bench.folder}", "--touch", "--json"]
+    done = CliRunner().invoke(main, words)
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert (done.exit_code, said["passed"], said["touch"]["resolution_plausible"]) == (0, True, True), (
+        done.output
+    )
+    assert said["touch"]["valid_cylinders"] >= 12 and not left(bench.folder)
+    bench.unplug()
+    gone = CliRunner().invoke(main, [*words[:5], "--json"])
+    assert (gone.exit_code, json.loads(gone.stdout.splitlines()[-1])["code"]) == (1, "reader_unplugged")
 
 
 # --- options ---------------------------------------------------------------------------------

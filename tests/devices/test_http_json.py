@@ -343,6 +343,36 @@ def test_closing_ends_every_stage_of_an_exchange(service):
         service.mend()
 
 
+# --- nothing leaks -------------------------------------------------------------------------
+
+
+def test_no_log_and_no_error_repeats_what_came_over_the_line(service, reader, caplog):
+    secret = base64.b64encode(bmp()).decode()[2000:2040]
+    caplog.set_level(0)
+    for said in (
+        picture(bmp()[:9000], WIDTH, HEIGHT),
+        picture(bmp(), WIDTH, HEIGHT + 1),
+        {"ErrorCode": secret},
+        {"ErrorCode": 0, "BMPBase64": "!" + secret},
+        {"ErrorCode": 0, "TemplateBase64": secret},
+    ):
+        ended = touched(service, reader, said)
+        assert not isinstance(ended, Captured)
+        assert secret not in repr(ended) + repr(reader.about()) + str(reader.trouble())
+        reader.close()
+        reader.open()
+    for raise_it in (
+        lambda: NO_LINE._said(200, json.dumps({"ErrorCode": secret}).encode()),
+        lambda: NO_LINE._said(200, secret.encode()),
+        lambda: NO_LINE._take({"BMPBase64": "!" + secret}),
+        lambda: NO_LINE._take({"TemplateBase64": secret}),
+    ):
+        with pytest.raises(Exception) as raised:
+            raise_it()
+        assert secret not in f"{raised.value!r}"
+    assert secret not in caplog.text
+
+
 # --- real prints ------------------------------------------------------------------------------------------
 
 

@@ -151,6 +151,7 @@ def test_a_plain_service_where_tls_is_expected(service):
         {"certificate": "abc"},
         {"certificate": "zz" * 32},
         {"ca": "/nowhere/ca.pem"},
+        {"url": "http://localhost:8004/", "certificate": "00" * 32},
         {"verify": False},
     ],
 )
