@@ -126,7 +126,7 @@ def at_site(house: House, actor: Actor, site: str) -> tuple[StationDevices, ...]
             sa.select(station, c.c.id.label("counter"))
             .join(c, c.c.station == station.c.id, isouter=True)
             .where(station.c.site == site)
-            .order_by(station.c.revoked_at.is_not(None), station.c.label, station.c.id)
+            .order_by(station.c.revoked_at.is_not(None), c.c.id, station.c.label, station.c.id)
         ).all()
         readers = tx.execute(sa.select(reader).where(reader.c.site == site).order_by(reader.c.name)).all()
     days = _days(house, site, since, today)

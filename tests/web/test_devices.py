@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
 from ost.models.patient import patient
 from ost.models.reader import reader
+from ost.models.site import counter as counters
+from ost.models.staff import web_session
+from ost.services.counter_session import open_session
 from tests import make
 from tests.plugins.clients import house_of
 from tests.touch import a_reader, enrol, make_station
@@ -15,7 +21,7 @@ PERSON = 101
 
 
 @pytest.fixture
-def clinic(app):
+def clinic(app, clock):
     return make.make_clinic(house_of(app), came_yesterday=False)
 
 
@@ -81,3 +87,62 @@ def test_only_administrators_of_the_site(app, clinic, station, pages):
     admin = pages(make.make_account(house, "admin"), site="HUA1")
     assert admin.get("/admin/devices/nothing").status_code == 404
     assert station.touch(PERSON).result == "shown"
+
+
+# --- the counter says the same in words -------------------------------------------------
+
+
+def heard_at(counter, clinic) -> str:
+    return counter.get(f"/counter/{clinic.counter}").get_data(as_text=True)
+
+
+@pytest.fixture
+def counter(app, clinic, station, pages):
+    page = pages(clinic.nurse, site="HUA1", counter=clinic.counter)
+    house = house_of(app)
+    with house.read() as tx:
+        session = tx.execute(sa.select(web_session.c.id).where(web_session.c.account == clinic.nurse.id)).scalar_one()
+    open_session(house, clinic.nurse, clinic.counter, session)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("readers", "words"),
+    [
+        ([a_reader()], ["reader--ready", ">Ready<"]),
+        ([a_reader(state="unplugged", trouble="reader_unplugged")], ["Unplugged: plug it in", "the station finds it"]),
+        ([a_reader(state="unplugged", trouble="reader_port_taken")], ["Held by another program"]),
+        ([a_reader(state="closed")], ["Not connected"]),
+        (
+            [a_reader("left"), a_reader("right", "unplugged", "reader_not_answering")],
+            ["Ready: 1 of 2", "right: Does not answer", "Touch the reader"],
+        ),
+    ],
+)
+def test_the_counter_says_how_its_readers_are_and_what_to_do(counter, clinic, station, readers, words):
+    station.beat(*readers)
+    text = heard_at(counter, clinic)
+    for word in words:
+        assert word in text
+
+
+def test_a_program_that_fell_silent_is_said_on_the_next_look(counter, clinic, station, clock):
+    station.beat()
+    page = heard_at(counter, clinic)
+    poll = re.search(r'hx-get="([^"]*/state[^"]*)"', page)[1].replace("&amp;", "&")
+    clock.shift(timedelta(seconds=2))
+    news = counter.fragment(poll).get_data(as_text=True)
+    assert "reader--silent" in news
+    assert "Offline" in news
+    assert "check its computer and network" in news  # the waiting screen changes with it
+
+
+def test_the_practice_panel_leaves_an_agents_counter_alone(app, counter, clinic, station):
+    """A demo with a real agent at one counter: the page opens, and the panel pushes nobody aside."""
+    station.beat(a_reader(kind="zfm", simulated=False))
+    assert "reader--ready" in heard_at(counter, clinic)
+    with house_of(app).read() as tx:
+        assert tx.execute(sa.select(counters.c.station)).scalar_one() == station.id
+    answer = counter.fragment(f"/counter/{clinic.counter}/demo-reader", {"finger": "unplug"})
+    assert answer.status_code == 409
+    assert "reader--ready" in heard_at(counter, clinic)
