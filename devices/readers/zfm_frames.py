@@ -87,6 +87,7 @@ class FrameReader:
     def count_anew(self) -> None:
         """What was out of place so far no longer counts; what is kept stays."""
         self.skipped = self.broken = 0
+        self.powered_up = False
 
     def take(self) -> Frame | None:
         while self._to_header() and len(self._kept) >= HEAD_BYTES:

@@ -156,18 +156,22 @@ class Line:
     def _start_over(self) -> None:
         """Forget what came before; but a module that lost power in between says so here. Raises Garbled where it
         never stops."""
-        self._frames = FrameReader(self._address)
+        self._frames.count_anew()
         until = time.monotonic() + self.answer_s
+        self._pass_over()
         while waiting := self._waiting():
             if time.monotonic() > until:
                 raise Garbled
             self._frames.feed(self._read(waiting))
-            while self._frames.take():
-                pass
+            self._pass_over()
         powered_up = self._frames.powered_up
         self._frames = FrameReader(self._address)
         if powered_up:
             raise PoweredUp
+
+    def _pass_over(self) -> None:
+        while self._frames.take():
+            continue
 
     def _frame(self, until: float) -> Frame:
         """The next whole frame before `until`. After a broken one the line need only be quiet to give up."""

@@ -194,6 +194,14 @@ PARAMETERS = ack(0, bytes.fromhex("0000 0009 00c8 0003 ffffffff 0002 0006"))
 PICTURE = b"".join(
     encode(DATA if at < 287 else END_OF_DATA, bytes([at % 256] * 128), ADDRESS) for at in range(288)
 )
+TRAIN = [(DATA if at < 287 else END_OF_DATA, bytes([at % 256] * 128)) for at in range(288)]
+
+
+def train(frames: list[tuple[int, bytes]]) -> bytes:
+    return b"".join(encode(*frame, ADDRESS) for frame in frames)
+
+
+PICTURE = train(TRAIN)
 GREETING = [ack(0), PARAMETERS, ack(1)]
 
 
@@ -223,6 +231,36 @@ def conversation(patch, answers: list[bytes]):
 
 def test_the_conversation_that_is_mutated_below_is_a_capture(swift):
     assert isinstance(conversation(swift, [*GREETING, ack(2), ack(0), ack(0) + PICTURE]), Captured)
+
+
+@pytest.mark.parametrize(
+    ("answers", "ending"),
+    [
+        # Power was lost, and with it the picture: said before the command, and before its answer.
+        ([ack(0) + b"\x55", ack(0) + PICTURE], Unknown("vanished")),
+        ([ack(0), b"\x55" + ack(0) + PICTURE], Unknown("vanished")),
+        ([ack(0), ack(0) + b"\x55" + PICTURE], Unknown("vanished")),
+        # The late answer to another command is no touch: what the module holds is an earlier picture.
+        ([ack(0, bytes(46)), ack(2), ack(2)] + [ack(2)] * 600, NotCaptured("timed_out")),
+        # A train whose sums are right and whose pieces are not of one size, or of a size no module has.
+        (
+            [ack(0)] + [ack(0) + train([(DATA, bytes(100)), (DATA, bytes(156)), *TRAIN[2:]])] * 2,
+            Unknown("garbled"),
+        ),
+        (
+            [ack(0)] + [ack(0) + train([(DATA, bytes(96))] * 383 + [(END_OF_DATA, bytes(96))])] * 2,
+            Unknown("garbled"),
+        ),
+        ([ack(0)] + [ack(0) + train([*TRAIN[:9], (DATA, b""), *TRAIN[9:]])] * 2, Unknown("garbled")),
+        # An answer in the middle of the train.
+        ([ack(0)] + [ack(0) + train([*TRAIN[:9], (ACK, bytes(128)), *TRAIN[10:]])] * 2, Unknown("garbled")),
+        # A train that is right at the second try.
+        ([ack(0), ack(0) + train(TRAIN[:9]) + b"?" + train(TRAIN[9:]), ack(0) + PICTURE], Captured),
+    ],
+)
+def test_conversations_that_nearly_are_captures(swift, answers, ending):
+    ended = conversation(swift, [*GREETING, ack(2), *answers])
+    assert type(ended) is Captured if ending is Captured else ended == ending
 
 
 @settings(max_examples=150, derandomize=True)
