@@ -28,7 +28,7 @@ from devices.interface import (
     ReaderRefused,
     Sample,
 )
-from ost.commands.reader_options import reader_options
+from ost.commands.reader_options import reader_options, typed_options
 from ost.commands.shared import console, finish, json_option, read_settings
 from ost.errors import catalogue
 
@@ -78,8 +78,7 @@ def list_(as_json: bool) -> None:
 
 def _state(found: Found) -> str:
     if not found.trouble:
-        options = " ".join(f"--option {name}={value}" for name, value in found.options.items())
-        return f"ost devices probe {found.kind} {options}".strip()
+        return f"ost devices probe {found.kind} {typed_options(found.options)}".strip()
     about = f" ({found.detail})" if found.detail else ""
     return "\n".join([f"{sentence(found.trouble)}{about}", *(f"  {line}" for line in found.todo)])
 

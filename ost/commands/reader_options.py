@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -37,6 +38,19 @@ def parse_options(pairs: Iterable[str]) -> dict:
             raise BadOption(f"the option {name} is given twice")
         within[key or name] = _value(name, text)
     return options
+
+
+def typed_options(options: Mapping) -> str:
+    """What to type in a shell so that `parse_options` gives these options again."""
+    return " ".join(f"--option {shlex.quote(f'{name}={_typed(value)}')}" for name, value in options.items())
+
+
+def _typed(value) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    alike = not isinstance(value, str) or (not text.startswith("@") and _value("", text) == text)
+    return text if alike else f'"{text}"'
 
 
 def _value(name: str, text: str):

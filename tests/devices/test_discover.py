@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 import types
@@ -27,7 +28,7 @@ from devices.interface import (
 )
 from ost.cli import main
 from ost.commands import devices as command
-from ost.commands.reader_options import BadOption, parse_options
+from ost.commands.reader_options import BadOption, parse_options, typed_options
 from ost.errors import catalogue
 from tests.devices.prints import drawn, png
 
@@ -295,6 +296,14 @@ def test_options_have_the_types_they_look_like(tmp_path):
         "empty": "",
         "long": "12345678901234567890",
     }
+
+
+def test_what_list_tells_to_type_gives_the_same_options():
+    options = {"serial": "12345", "port": "/dev/tty USB0", "baud": 57600, "tls": True, "ca": None, "gap": 0.5,
+               "name": "yes", "url": "http://[::1]:1/x?a=b", "first": "@home", "quoted": '"x"'}  # fmt: skip
+    words = shlex.split(typed_options(options))
+    assert words[::2] == ["--option"] * len(options)
+    assert parse_options(words[1::2]) == options
 
 
 @pytest.mark.parametrize("pair", ["port", "=x", "Port=x", "a b=c", "x=@/nowhere/at/all", "__class__=x"])
