@@ -266,6 +266,14 @@ def test_a_record_that_contradicts_itself_is_refused(pair, change, why):
     assert isinstance(reader.capture(5), Captured)
 
 
+def test_a_record_of_another_length_than_it_says_is_refused():
+    whole = drawn_finger()
+    for wrong in (len(whole) - 1, len(whole) + 1, 0):
+        with pytest.raises(Rejected):
+            fir.read(whole[:8] + wrong.to_bytes(4) + whole[12:])
+    assert fir.read(whole[:8] + len(whole).to_bytes(4) + whole[12:])
+
+
 def test_certification_blocks_extended_data_and_pixels_per_centimetre_are_read():
     made = record(
         representation(

@@ -77,6 +77,22 @@ def lasting(tmp_path_factory):
         yield made()
 
 
+def test_an_answer_that_is_whole_and_was_to_be_longer_is_not_taken(lasting):
+    """What came is rightly signed JSON; what was announced did not come."""
+    service, reader = lasting
+    service.well()
+    reader.open()
+    lay_small(service)
+
+    def shorter(one, request):
+        whole = http(one.capture(request))
+        body = whole.partition(b"\r\n\r\n")[2]
+        return http(body, announced=len(body) + 2)
+
+    service.fault = shorter
+    assert reader.capture(5) == Unknown("vanished")
+
+
 def test_a_service_that_trickles_is_silent(pair):
     """One byte at a time: each read succeeds, and the whole still has its end."""
     _, reader = pair({"grace_s": 0.3})

@@ -158,6 +158,14 @@ def test_an_identity_signed_by_another_device_is_refused(pair):
     assert reader.capture(5) == NotCaptured("rejected")
 
 
+def test_a_device_that_is_no_finger_device_by_its_signed_identity_is_refused(pair):
+    service, reader = pair()
+    found, identity = service.discovery(), service.identity
+    service.discovery = lambda: found
+    service.identity = lambda: identity() | {"type": "Iris"}
+    not_trusted(reader)
+
+
 def test_the_device_behind_an_open_reader_cannot_be_changed(pair):
     service, reader = pair()
     reader.open()
