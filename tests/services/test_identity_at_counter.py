@@ -261,7 +261,7 @@ def calls(house, clinic, card, counter=None, pin=PATIENT_PIN):
     return give_pin(house, clinic.nurse, counter, pin)
 
 
-def test_a_card_with_its_pin_is_as_good_as_a_touch(house, clinic, people, card):
+def test_a_card_is_as_good_as_a_touch(house, clinic, people, card):
     shown = calls(house, clinic, f" {card}\n")
     assert (shown.result, shown.patient, shown.arrival_number) == ("shown", clinic.patient, 1)
     evidence = rows(house, models.identity_evidence)[0]

@@ -44,7 +44,7 @@ def routes(world, counter: str = "HUA1-1", product: str = "methadone-10"):
         "patient_id": world.ids["person"], "counter_id": counter, "dose_id": world.ids["dose_id"], "kind": "partly",
         "bottle_id": world.ids["bottle_id"], "order_id": world.ids["prescription_id"], "hold_id": world.ids["hold_id"],
         "product_id": product, "station_id": "st-1", "digest": "0" * 64, "exposure_id": "x", "line": "1",
-        "case_id": "x", "side": "one", "consent_id": "x", "code": "en", "name": "htmx.js", "filename": "icons.svg",
+        "alert_id": "x", "reader_id": "x", "evaluation": "x", "run": "x", "case_id": "x", "side": "one", "consent_id": "x", "code": "en", "name": "htmx.js", "filename": "icons.svg",
     }  # fmt: skip
     for rule in sorted(world.app.url_map.iter_rules(), key=lambda r: r.rule):
         if rule.rule.startswith("/api/") or rule.endpoint in NOT_WALKED:
@@ -71,7 +71,7 @@ def form(world, odd: str | None = None) -> dict:
         "about": "x", "text": "T-00001", "call": "03", "leave_unknown": "yes", "sign": "drowsy", "signature": "[[1,1]]", "next": "//evil.example",
         "signed": "second_look", "sites": "TPE1", "priority": "work", "low_tolerance": "yes", "elsewhere_on": "2099-01-01",
         "elsewhere_dose": "20", "elsewhere_source": "x", "unscanned_reason": "other", "witness_username": "wu", "witness_pin": "274951",
-        "bottle_seen": "x", "dpi": "500",
+        "bottle_seen": "x", "dpi": "500", "document": "passport", "clinician": world.ids["person"], "paths": "card", "alone": "1",
     }  # fmt: skip
     return dict.fromkeys(fields, odd) if odd is not None else fields
 
