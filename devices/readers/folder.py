@@ -94,6 +94,7 @@ class FolderReader:
         self._about = About(self.kind, GIVES_IMAGE, dpi=dpi, model="folder")
         self._closing = threading.Event()
         self._closing.set()
+        self._closed_times = 0
         self._identity: tuple | None = None
         self._trouble: str | None = None
         self._seen: dict[str, _Seen] = {}
@@ -118,6 +119,7 @@ class FolderReader:
         self._closing.clear()
 
     def close(self) -> None:
+        self._closed_times += 1
         self._closing.set()
 
     def state(self) -> str:
@@ -134,7 +136,7 @@ class FolderReader:
     def capture(self, timeout_s: float) -> Capture:
         if self._closing.is_set():
             return NotCaptured("closed")
-        until = time.monotonic() + timeout_s
+        until, closed_times = time.monotonic() + timeout_s, self._closed_times
         while True:
             try:
                 ended = self._look()
@@ -153,7 +155,8 @@ class FolderReader:
             stalled = all(now - each.since >= _STALLED_S for each in self._seen.values())
             if now >= until + (0 if stalled else _GRACE_S):
                 return self._given_up()
-            if self._closing.wait(_LOOK_S):
+            # Also when it was opened again meanwhile: that is for the next capture.
+            if self._closing.wait(_LOOK_S) or self._closed_times != closed_times:
                 return NotCaptured("closed")
 
     # --- the folder ---------------------------------------------------------------
@@ -266,9 +269,12 @@ class FolderReader:
             opened = os.open(self._path / name, os.O_RDONLY | _CAREFULLY)
             with os.fdopen(opened, "rb") as file:
                 now = os.fstat(file.fileno())
-                if (now.st_ino, now.st_size, now.st_mtime_ns) != looks or _is_written(file.fileno()):
+                same = (now.st_ino, now.st_size, now.st_mtime_ns) == looks and now.st_nlink == 1
+                if not same or _is_written(file.fileno()):
                     return None
                 os.rename(self._path / name, self._path / claimed)
+                if os.lstat(self._path / claimed).st_ino != now.st_ino:
+                    raise OSError(errno.ESTALE, "another file took its place")
                 data = file.read(MAX_SAMPLE_BYTES + 1)
         except FileNotFoundError:
             return None
@@ -277,6 +283,7 @@ class FolderReader:
                 return None  # where a file is locked while it is written
             raise ReaderUnusable("reader_permission_denied", "file") from None
         except OSError:
+            self._destroy(claimed)
             return Unknown("garbled")
         if not self._destroy(claimed):
             # It would be there again after a restart: not a touch that happened once.

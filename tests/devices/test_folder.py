@@ -170,6 +170,19 @@ def test_a_clock_that_is_wrong_changes_nothing(bench):
     assert isinstance(bench.reader.capture(5), Captured)
 
 
+def test_closing_and_opening_at_once_still_ends_the_wait(bench):
+    ended = []
+    waiting = threading.Thread(target=lambda: ended.append(bench.reader.capture(20)))
+    waiting.start()
+    time.sleep(0.1)
+    bench.reader.close()
+    bench.reader.open()
+    waiting.join(5)
+    assert ended == [NotCaptured("closed")]
+    bench.put(PRINT)
+    assert isinstance(bench.reader.capture(5), Captured)
+
+
 # --- what is not a drop --------------------------------------------------------------------
 
 

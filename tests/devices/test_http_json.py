@@ -48,7 +48,7 @@ def service():
 
 @pytest.fixture
 def reader(service):
-    made = HttpJsonReader(service.url, grace_s=0.4)
+    made = HttpJsonReader(service.url, grace_s=1.0)
     made.open()
     yield made
     made.close()

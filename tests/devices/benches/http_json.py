@@ -27,7 +27,7 @@ class HttpJsonBench:
 
     def __init__(self):
         self.service = JsonService()
-        self.reader = HttpJsonReader(self.service.url, grace_s=0.4)
+        self.reader = HttpJsonReader(self.service.url, grace_s=1.0)
 
     def lay_on(self):
         self.service.touch(picture(bmp(), WIDTH, HEIGHT))
