@@ -110,15 +110,15 @@ def _sentence(words: Words, use: str, found: Mapping, document: Mapping) -> str:
     text = SENTENCES[use, found["level"]]
     if found["level"] != "suitable":
         said = words.say(text, why=words.reason(found["reasons"][0]))
-        return f"{said} {words.say(SO_FAR[found['so_far']])}" if found["so_far"] in SO_FAR else said
+        return words.after(said, words.say(SO_FAR[found["so_far"]])) if found["so_far"] in SO_FAR else said
     at, practice = document["gated"]["at_threshold"], document["practice"]
     crossed = [cell["gated_eer"] for cell in _of_other_devices(document) if cell["gated_eer"] is not None]
     return words.say(
         text,
-        rejected=words.percent(practice["one_touch"]["value"] if practice else at["fnmr"]["value"]),
-        accepted=words.percent(at["fmr"]["value"]),
-        named=words.percent(practice["identify"]["named_right"]["value"] if practice else None),
-        wrong=words.percent(practice["identify"]["named_wrong"]["value"] if practice else None),
+        rejected=words.of(practice["one_touch"] if practice else at["fnmr"]),
+        accepted=words.of(at["fmr"]),
+        named=words.of(practice["identify"]["named_right"] if practice else None),
+        wrong=words.of(practice["identify"]["named_wrong"] if practice else None),
         crossed=words.percent(max(crossed, default=None)),
     )
 

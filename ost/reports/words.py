@@ -142,6 +142,12 @@ class Words:
             text = f"{hundredth:.1g}" if hundredth >= 1e-4 else f"{hundredth:.0e}"
         return f"{text}{NBSP}%"
 
+    def of(self, rate: Mapping | None) -> str:
+        """A rate with what it was counted from: "2 % (1/50)"."""
+        if rate is None or rate["value"] is None:
+            return "–"
+        return f"{self.percent(rate['value'])}{NBSP}({self.count(rate['errors'])}/{self.count(rate['n'])})"
+
     @staticmethod
     def count(value: float | None) -> str:
         return "–" if value is None else f"{round(value):,}"
@@ -184,8 +190,9 @@ class Words:
             return self.say(REFUSED[code])
         return self.say(catalogue()[code].title) if code in catalogue() else code.replace("_", " ")
 
-    def joined(self, parts: list[str]) -> str:
-        return ("；" if self.language.startswith("zh") else "; ").join(parts)
+    def after(self, sentence: str, another: str) -> str:
+        """Two sentences; Chinese ones stand without a space."""
+        return sentence + ("" if self.language.startswith("zh") else " ") + another
 
 
 @cache

@@ -334,7 +334,8 @@ def test_who_leaves_is_gone_and_is_asked_no_more(store):
         session.withdraw("P03")
 
 
-def test_a_complete_session_becomes_a_report(store):
+def test_a_complete_session_becomes_a_report(store, monkeypatch):
+    monkeypatch.setattr("ost.reports.making.render_pdf", lambda html: (FILES["pdf"], None))
     session, sessions = begun(store)
     taken = [touched(finger, number) for person in (1, 2) for number in (1, 2) for finger in (10 * person, 10 * person + 1)]
     assert run(session, sessions, Scripted(taken), lambda s: None, lambda *a: None)

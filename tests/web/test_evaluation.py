@@ -12,9 +12,6 @@ import pytest
 import sqlalchemy as sa
 
 from devices.evaluate.store import SEALED
-from devices.fingerprints import encode
-from devices.fingerprints.cylinders import cylinders
-from devices.fingerprints.iso19794 import decode
 from devices.interface import FINGER, ISO_TEMPLATE, Sample, Touch
 from ost.models import audit
 from ost.models import station as models
@@ -33,6 +30,12 @@ FILES = {"html": b"<p>report</p>", "pdf": b"%PDF-1.7"}
 @pytest.fixture
 def house(app):
     return house_of(app)
+
+
+@pytest.fixture(autouse=True)
+def no_layout(monkeypatch):
+    """Making a PDF takes seconds; tests/test_evaluate_command.py looks at it."""
+    monkeypatch.setattr("ost.reports.making.render_pdf", lambda html: (FILES["pdf"], None))
 
 
 @pytest.fixture
@@ -294,4 +297,3 @@ def test_another_sites_counter_is_not_mine(admin, house, clinic):
     admin.post("/evaluations/sessions", PLAN)
     assert admin.post("/evaluations/sessions/morning/attend", {"counter": "TPE1-1"}).status_code in (404, 409, 422)
     assert admin.get("/evaluations/sessions/evening").status_code == 404
-    assert cylinders(decode(encode(decode(record(10, 1))))).enough

@@ -5,6 +5,7 @@
   const form = document.querySelector("form[data-upload]");
   if (!form) return;
   const said = form.querySelector("[data-said]");
+  const chinese = document.documentElement.lang.startsWith("zh");
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -26,12 +27,12 @@
         headers: { "Content-Type": "application/zip", "X-CSRFToken": form.dataset.token, Accept: "application/json" },
         body: file,
       });
+      const told = await answer.json();
       if (answer.ok) {
-        window.location.assign((await answer.json()).url);
+        window.location.assign(told.url);
         return;
       }
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      said.textContent = page.querySelector("main h1")?.textContent.trim() || said.dataset.failed;
+      said.textContent = told.error.title + (chinese ? "\u3002" : ". ") + told.error.action;
     } catch {
       said.textContent = said.dataset.failed;
     }
