@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from devices.fingerprints.cylinders import MIN_VALID_CYLINDERS
 from devices.fingerprints.decide import verify
@@ -27,7 +28,7 @@ from ost.services.counter_page import SILENT
 from ost.services.door import Entered
 from ost.services.duplicate_cases import keep as keep_cases
 from ost.services.gallery import PrintGallery
-from ost.services.station_task import ENROL, Task, Use
+from ost.services.station_task import ENROL, Moved, Task, Use
 from ost.services.templates import FINGERS
 from ost.services.work import Actor, House, Work
 
@@ -108,7 +109,8 @@ def take(house: House, gallery: PrintGallery, entered: Entered, task: Task, touc
     except FingerprintError as error:
         return Use(_too_poor(error))
     likeness = fingerprints.compare(house, gallery, task.patient, read)
-    before = _standing(house, task.patient, task.finger)
+    with house.read() as tx:
+        before = _standing(tx, task.patient, task.finger)
     agrees = fingerprints.agrees(before + 1, task.finger, likeness.own, touch.simulated)
     policy = policies.policy(home.policy)
     wanted = policy.int("enrol_impressions")
@@ -131,6 +133,8 @@ def take(house: House, gallery: PrintGallery, entered: Entered, task: Task, touc
         return Use(said | {"code": "finger_differs"})
 
     def keep(work: Work, capture_id: str) -> dict:
+        if _standing(work.tx, task.patient, task.finger) != before:
+            raise Moved  # another reader of this station, or a picture, was quicker: what agrees may be another
         row = fingerprints.write(
             work,
             task.set_by,
@@ -172,14 +176,13 @@ def _another_finger(own, finger: str, simulated: bool) -> str | None:
     return own.finger
 
 
-def _standing(house: House, patient_id: str, finger: str) -> int:
+def _standing(tx: Connection, patient_id: str, finger: str) -> int:
     f = fingerprint
-    with house.read() as tx:
-        return tx.execute(
-            sa.select(sa.func.count())
-            .select_from(f)
-            .where(f.c.patient == patient_id, f.c.finger == finger, f.c.withdrawn_at.is_(None))
-        ).scalar_one()
+    return tx.execute(
+        sa.select(sa.func.count())
+        .select_from(f)
+        .where(f.c.patient == patient_id, f.c.finger == finger, f.c.withdrawn_at.is_(None))
+    ).scalar_one()
 
 
 def _at(house: House, counter: str) -> sa.Row:

@@ -40,6 +40,11 @@ LONGEST_WAIT_S = 600
 TAKEN, OVER = "taken", "again"
 
 _T = station_task
+_TRIES = 3
+
+
+class Moved(Exception):  # noqa: N818 - not a fault: another touch was quicker
+    """What a handler decided by has changed since it looked: nothing is kept, and it looks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Use:
 
     `said`: codes and numbers for the page that waits, never whose or what was read; its "code" is also the
     agent's. `patients`: locked before `keep`. `keep(work, capture_id)`: writes within the transaction of the
-    capture and answers with more to say. `kept()`: after the commit. `event`: the audit event's kind.
+    capture and answers with more to say, or raises Moved. `kept()`: after the commit. `event`: the audit event's kind.
     `done`: the task is over with this touch.
     """
 
@@ -167,6 +172,16 @@ def take(
 
     IntegrityError when the challenge's nonce was used meanwhile: nothing is kept then.
     """
+    for last_try in (False,) * (_TRIES - 1) + (True,):
+        try:
+            return _take(house, gallery, entered, digest, touch, handlers)
+        except Moved:
+            if last_try:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _take(house, gallery, entered, digest, touch, handlers) -> dict | None:
     task = now(house, entered.id)
     if task is None or _holds_dose(house, entered.id):
         return None

@@ -113,6 +113,23 @@ def test_the_next_in_the_queue_is_not_enrolled_as_this_person(house, clinic, sta
     assert at_reader(house, nurse, clinic).live
 
 
+def test_two_touches_at_once_are_compared_with_each_other(house, clinic, station, nurse, monkeypatch):
+    """Two readers of one station: the first impression of each would agree with nothing."""
+    begin(house, nurse, clinic)
+    compare = fingerprints.compare
+    quicker = [PERSON]
+
+    def slow(*args):
+        found = compare(*args)
+        if quicker:
+            enrol(house, clinic.patient, quicker.pop(), impressions=1)
+        return found
+
+    monkeypatch.setattr(fingerprints, "compare", slow)
+    assert station.touch(OTHER, 1).code == "finger_differs"
+    assert len(rows(house, fingerprint)) == len(rows(house, models.capture)) == 1
+
+
 def test_one_finger_is_not_enrolled_under_two_names(house, clinic, station, nurse):
     enrol(house, clinic.patient, PERSON, "right_index")
     begin(house, nurse, clinic, "left_index")
