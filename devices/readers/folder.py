@@ -199,7 +199,11 @@ class FolderReader:
             except OSError:
                 raise ReaderUnusable("reader_permission_denied", MARK) from None
         old = [name for name in names if self._counts(name) or name.startswith(_CLAIMED)]
-        return sum(self._destroy(name) for name in old)
+        kept = [name for name in old if not self._destroy(name)]
+        if any(not (self._path / name).is_dir() for name in kept):
+            # It would be met again at every touch.
+            raise ReaderUnusable("reader_permission_denied", "a file cannot be removed")
+        return len(old) - len(kept)
 
     def _counts(self, name: str) -> bool:
         lower = name.lower()

@@ -249,6 +249,22 @@ def test_a_folder_without_permission_is_named_so(tmp_path):
     assert done.stdout == "reader_permission_denied\n", done.stderr
 
 
+def test_a_file_that_cannot_be_removed_is_not_met_again_and_again(bench, monkeypatch):
+    """A folder whose files belong to others (sticky): said once and at opening, never delivered."""
+    bench.put(PRINT)
+    monkeypatch.setattr(os, "rename", no)
+    monkeypatch.setattr(os, "unlink", no)
+    assert bench.reader.capture(2) == NotCaptured("device_error")
+    assert refusal(bench.reader)[0] == "reader_permission_denied"
+    monkeypatch.undo()
+    bench.reader.open()
+    assert not left(bench.folder)
+
+
+def no(*_):
+    raise PermissionError("not yours")
+
+
 def test_a_folder_made_anew_in_the_middle_is_another_folder(bench):
     bench._anew()
     (bench.folder / MARK).touch()
