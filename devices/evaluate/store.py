@@ -20,7 +20,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,7 +119,8 @@ def read_document(path: Path) -> dict:
 
 def _key(path: Path) -> bytes:
     """32 bytes that only their owner can read; made on first use, never replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (path.parent.parent, path.parent):  # a home that is made here is its owner's alone, too
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     if not path.exists():
         _write(fresh, secrets.token_bytes(32))
@@ -228,22 +229,33 @@ class Store:
         return Kept(evaluation, self.folder / evaluation, signed, True)
 
     def list(self) -> list[Kept]:
-        """Every evaluation, newest first; one whose signature does not hold raises StoreBroken."""
-        return sorted(self._all(), key=lambda kept: (kept.document["at"], kept.id), reverse=True)
+        """Every evaluation that is whole, newest first. Raises StoreBroken when the key itself cannot be used."""
+        return self.inspect()[0]
 
-    def _all(self) -> Iterator[Kept]:
-        if self.folder.is_dir():
-            for path in self.folder.iterdir():
+    def inspect(self) -> tuple[list[Kept], list[str]]:
+        """(whole evaluations, newest first; ids of those that were altered)."""
+        whole, altered = [], []
+        if self.has_key:
+            trusted = self.public_key
+            for path in sorted(self.folder.iterdir()):
                 if _ID.match(path.name) and (path / DOCUMENT).is_file():
-                    yield self.read(path.name)
+                    try:
+                        whole.append(self._read(path.name, trusted))
+                    except StoreBroken:
+                        altered.append(path.name)
+        return sorted(whole, key=lambda kept: (kept.document["at"], kept.id), reverse=True), altered
 
     def read(self, evaluation: str) -> Kept:
         """Raises KeyError for one that is not there, StoreBroken where it was altered."""
         folder = self.folder / self._check(evaluation)
         if not (folder / DOCUMENT).is_file():
             raise KeyError(evaluation)
+        return self._read(evaluation, self.public_key)
+
+    def _read(self, evaluation: str, trusted: str) -> Kept:
+        folder = self.folder / evaluation
         document = read_document(folder / DOCUMENT)
-        verify_document(document, self.public_key)
+        verify_document(document, trusted)
         if document["id"] != evaluation:
             raise StoreBroken("evaluation_altered")
         return Kept(evaluation, folder, document, (folder / SEALED).is_file())

@@ -32,10 +32,10 @@ class StationHere:
     state: str | None
 
 
-def kept(house: House, store: Store) -> list[Kept]:
-    """All of them, newest first. A refusal where one was altered."""
+def kept(store: Store) -> tuple[list[Kept], list[str]]:
+    """(all that are whole, newest first; ids of those that were altered)."""
     try:
-        return store.list()
+        return store.inspect()
     except StoreBroken as error:
         raise Refusal(error.code) from error
 

@@ -61,7 +61,7 @@ def index():
 
 def _index(errors: dict | None = None, values: dict | None = None) -> str:
     words = Words(language())
-    kept = evaluations.kept(house(), store())
+    kept, altered = evaluations.kept(store())
     cohorts: dict[str, dict] = {}
     for each in kept:  # the newest of a cohort is crossed with all before it
         cohorts.setdefault(each.document["cohort"], matrix_view(each.document, words))
@@ -70,6 +70,7 @@ def _index(errors: dict | None = None, values: dict | None = None) -> str:
         "evaluation/index.html",
         kept=[view(each.document, language()) for each in kept],
         matrices={name: found for name, found in cohorts.items() if len(found["sides"]) > 1},
+        altered=[(each, say("evaluation_altered")) for each in altered],
         may=may,
         sessions=_sessions() if may else [],
         errors=errors or {},

@@ -120,9 +120,11 @@ def test_the_report_comes_as_it_was_signed(admin, kept):
 def test_an_altered_report_is_not_shown(admin, kept):
     path = kept.folder / "evaluation.json"
     path.write_text(path.read_text().replace('"undecided"', '"suitable"'))
-    for address in ("/evaluations", f"/evaluations/{kept.id}"):
-        answer = admin.get(address)
-        assert answer.status_code == 409 and "changed after it was signed" in text_of(answer)
+    answer = admin.get(f"/evaluations/{kept.id}")
+    assert answer.status_code == 409 and "changed after it was signed" in text_of(answer)
+    listed = text_of(admin.get("/evaluations"))
+    assert f"{kept.id} · The report was changed after it was signed" in listed
+    assert "Reader A" not in listed and "No device was evaluated yet" in listed
 
 
 def test_two_devices_of_a_cohort_stand_in_one_matrix(admin, store, kept):
