@@ -149,6 +149,10 @@ def open_dose(n=1) -> cv.OpenDose:
 WAYS = (cv.Way("finger"), cv.Way("card", False, "pin"), cv.Way("number_face", True, "second"), cv.Way("document", True))
 
 
+def stranger(**values) -> cv.StrangerView:
+    return cv.StrangerView("l1", False, **{"name": "王阿明", "face_url": "/face/a.svg", "home_site": "臺北示範醫院", "home_phone": "02-2311-1111", "last_on": date(2026, 11, 21), "last_ug": 60_000, "medicine": _("methadone"), "holds": (_("medical review"),), **values})
+
+
 def person(name: str) -> cv.PersonView:
     """One of each screen, by name."""
     v = {"version": name}
@@ -163,6 +167,9 @@ def person(name: str) -> cv.PersonView:
         "idle": lambda: cv.PersonView(**v, ways=WAYS),
         "pin": lambda: cv.PersonView(**v, screen=cv.PIN),
         "pin_again": lambda: cv.PersonView(**v, screen=cv.PIN, pin_again=True),
+        "elsewhere": lambda: cv.PersonView(**v, screen=cv.ELSEWHERE, stranger=cv.StrangerView("l1", True, may_ask=True)),
+        "elsewhere_consent": lambda: cv.PersonView(**v, screen=cv.ELSEWHERE, stranger=stranger(way="consent", may_ask=True)),
+        "elsewhere_emergency": lambda: cv.PersonView(**v, screen=cv.ELSEWHERE, stranger=stranger(way="emergency", sex="male", born=date(1979, 5, 3), number="T-0047", ordered_ug=60_000, until=NOW + timedelta(minutes=15))),
         "idle_done": lambda: cv.PersonView(**v, ways=WAYS, toast=given),
         "idle_notice": lambda: cv.PersonView(**v, ways=WAYS[1:], notice=cv.ReasonView("touch_again", cv.REASON, _("The finger could not be read"), action=_("Dry it and touch again, or use the card."))),
         "choose": lambda: cv.PersonView(**v, screen=cv.CHOOSE, offered=(cv.OfferedFace("p47", "A-0047", "/face/a.svg"), cv.OfferedFace("p77", "A-0077", "/face/b.svg"), cv.OfferedFace("p12", "A-0012", None))),
@@ -191,7 +198,7 @@ def person(name: str) -> cv.PersonView:
 
 
 SCREENS = (
-    "idle", "idle_done", "idle_notice", "pin", "pin_again", "choose", "card", "card_changed", "card_reason", "card_reasons", "card_scan", "stopped",
+    "idle", "idle_done", "idle_notice", "elsewhere", "elsewhere_consent", "elsewhere_emergency", "pin", "pin_again", "choose", "card", "card_changed", "card_reason", "card_reasons", "card_scan", "stopped",
     "stopped_many", "stopped_signs", "stopped_done", "poured", "poured_expired", "poured_again", "handed", "handed_signed",
     "mismatch", "mismatch_stranger", "emergency", "open_doses", "sweep", "sweep_clean",
 )  # fmt: skip
@@ -279,7 +286,7 @@ def create_preview() -> Flask:
 
     for endpoint in (
         "state", "find", "open_card", "leave", "check", "promise", "undo", "identity", "signature", "outcome", "open_doses",
-        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "dismiss", "bottle", "pin", "identify",
+        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "dismiss", "bottle", "pin", "identify", "emergency_form",
     ):  # fmt: skip
         counter.add_url_rule(f"/{endpoint}", endpoint, nothing, methods=["GET", "POST"])
     for endpoint, key in (("outcome_form", "kind"), ("resolve_form", "dose_id"), ("after_form", "dose_id"), ("hold_form", "patient_id")):
