@@ -136,8 +136,8 @@ def test_a_file_that_grows_is_taken_when_it_is_closed_and_not_before(bench):
         time.sleep(0.01)
     if sys.platform == "linux":
         # Settled and complete, but the writer still has it: only the system knows.
-        time.sleep(0.5)
-        assert not answers
+        time.sleep(0.8)
+        assert (bench.folder / "finger.png").exists() and not answers
     file.close()
     thread.join(10)
     assert answers[0].sample.data == PRINT
