@@ -132,8 +132,9 @@ def test_a_signature_made_for_something_else_opens_nothing(house, clinic, statio
 def test_a_challenge_of_another_station_is_refused(house, clinic, station):
     other = make_station(house, make_counter(house, number=2))
     assert station.post(a_touch(PERSON), other.challenge()).code == "challenge_wrong"
-    forged = station.challenge()[:-1] + "0"
-    assert station.post(a_touch(PERSON), forged).code in ("challenge_wrong",) or forged == station.challenge()
+    challenge = station.challenge()
+    forged = challenge[:-1] + ("1" if challenge.endswith("0") else "0")
+    assert station.post(a_touch(PERSON), forged).code == "challenge_wrong"
     for nonsense in ("", "a.b.c", "x" * 500, "1.2.3.4", "é"):
         answer = receive_capture(
             house,
