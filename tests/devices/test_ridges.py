@@ -69,7 +69,7 @@ def test_real_prints_say_250_500_or_1000_and_their_medians_more(shared_data):
     medians, outside = {}, set()
     for database, dpi in DATABASES:
         estimates = []
-        for path in sorted((shared_data / "fingerprints" / "fvc2002" / database).glob("*_[1-3].png")):
+        for path in sorted((shared_data / "fingerprints" / "fvc2002" / database).glob("*_[12].png")):
             image = load_image(path.read_bytes())
             said = estimate_dpi(image)
             if said is None:
@@ -84,7 +84,7 @@ def test_real_prints_say_250_500_or_1000_and_their_medians_more(shared_data):
         medians[database] = float(np.median(estimates))
         low, high = pooled_dpi(estimates, 10)[1:]
         assert low <= dpi <= high
-        assert len(estimates) >= 28
+        assert len(estimates) >= 19
         # One print cannot tell 500 from 569.
         assert min(estimates) < 500 < max(estimates)
     assert outside <= {("DB3_B", "108")}
