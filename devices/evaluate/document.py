@@ -24,7 +24,7 @@ from devices.fingerprints.pairs import all_pairs
 from devices.fingerprints.quality import PREFER_NFIQ2
 from devices.fingerprints.ridges import pooled_dpi
 
-from .figures import CONFIDENCE, REPLICATES, Sample, measure, rate_of
+from .figures import CONFIDENCE, Sample, measure, rate_of, replicates_for
 from .matrix import DEVICE_TEMPLATE, PICTURE, Side, cross
 from .practice import practise
 from .process import Impression
@@ -114,7 +114,7 @@ def build(
         "cohort": occasion.cohort,
         "algorithm": ALGORITHM,
         "confidence": CONFIDENCE,
-        "bootstrap": REPLICATES,
+        "bootstrap": replicates_for(len(compared)),
         "device": asdict(device),
         "side": mine[0].key,
         "sample": _sample(occasion, impressions),

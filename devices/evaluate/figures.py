@@ -5,7 +5,7 @@ ISO/IEC 19795-1. Does not: score (fingerprints/pairs.py) or judge (verdict.py).
 
 Confidence. The comparisons of one person hang together, so that the usual binomial interval is too
 narrow; ISO/IEC 19795-1 asks for this to be respected. Persons are drawn with replacement (the subsets
-bootstrap; Bolle, Ratha and Pankanti 2004), 1,000 times from a fixed seed; an impostor comparison counts
+bootstrap; Bolle, Ratha and Pankanti 2004), 1,000 times (fewer in a very large sample) from a fixed seed; an impostor comparison counts
 as often as both its persons were drawn. The interval given is never narrower than Clopper and Pearson's
 for as many independent comparisons, because a bootstrap of no errors at all knows no doubt.
 
@@ -43,6 +43,11 @@ _MOST_WEIGHED = 400_000_000
 def needed_for(fmr: float) -> int:
     """Impostor comparisons from which on a false match rate of `fmr` can be established (rule of 3)."""
     return math.ceil(round(3 / fmr, 6))
+
+
+def replicates_for(comparisons: int) -> int:
+    """How many samples of persons are drawn for so many comparisons."""
+    return max(100, min(REPLICATES, _MOST_WEIGHED // max(1, comparisons)))
 
 
 def clopper_pearson(errors: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -229,7 +234,7 @@ def _bootstrap(sample: Sample, grid: np.ndarray, threshold: float) -> dict[str, 
     scores, same = sample.scores[order], sample.same[order]
     a, b = sample.person_a[order], sample.person_b[order]
     persons = int(max(a.max(), b.max())) + 1
-    replicates = max(100, min(REPLICATES, _MOST_WEIGHED // len(scores)))
+    replicates = replicates_for(len(scores))
     # Where a threshold may lie: before each group of equal scores, and above all.
     starts = np.append(np.flatnonzero(np.diff(scores, prepend=-np.inf) > 0), len(scores))
     at = int(np.searchsorted(scores, threshold, "left"))

@@ -5,7 +5,6 @@ Does: every comparison a measurement asks for, each once, in order. Does not: ch
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from .cylinders import Cylinders, match
 Progress = Callable[[int, int], None]
 """Called with (comparisons done, in all) now and then."""
 
-_TELL_EVERY = 2000
+_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ def all_pairs(
     templates: Sequence[Cylinders], fingers: Sequence[Hashable], progress: Progress | None = None
 ) -> Compared:
     """Each impression with each later one. `fingers`: what is equal for impressions of one finger."""
-    pairs = list(itertools.combinations(range(len(templates)), 2))
-    return _compare(templates, fingers, templates, fingers, pairs, progress)
+    first, second = np.triu_indices(len(templates), 1)
+    return _compare(templates, fingers, templates, fingers, first, second, progress)
 
 
 def cross_pairs(
@@ -58,26 +57,22 @@ def cross_pairs(
     progress: Progress | None = None,
 ) -> Compared:
     """Each impression of one set with each of another, where `wanted(a, b)` says so of their positions."""
-    pairs = [(a, b) for a in range(len(enrolled)) for b in range(len(verified)) if wanted(a, b)]
-    return _compare(enrolled, enrolled_fingers, verified, verified_fingers, pairs, progress)
+    chosen = np.array([[wanted(a, b) for b in range(len(verified))] for a in range(len(enrolled))], bool)
+    first, second = np.nonzero(chosen.reshape(len(enrolled), len(verified)))
+    return _compare(enrolled, enrolled_fingers, verified, verified_fingers, first, second, progress)
 
 
-def _compare(a, fingers_a, b, fingers_b, pairs, progress) -> Compared:
-    scores = np.empty(len(pairs))
-    for n, (i, j) in enumerate(pairs):
-        scores[n] = match(a[i], b[j])
-        if progress and n % _TELL_EVERY == 0:
-            progress(n, len(pairs))
-    if progress:
-        progress(len(pairs), len(pairs))
-    first, second = (
-        np.array([pair[side] for pair in pairs], np.int64).reshape(len(pairs)) for side in (0, 1)
-    )
+def _compare(a, fingers_a, b, fingers_b, first, second, progress) -> Compared:
+    scores = np.empty(len(first))
+    for start in range(0, len(first), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        pairs = zip(first[part].tolist(), second[part].tolist(), strict=True)
+        scores[part] = [match(a[i], b[j]) for i, j in pairs]
+        if progress:
+            progress(min(start + _AT_ONCE, len(first)), len(first))
+    number = {finger: n for n, finger in enumerate(dict.fromkeys([*fingers_a, *fingers_b]))}
+    whose_a, whose_b = (np.array([number[f] for f in side], np.int64) for side in (fingers_a, fingers_b))
     enough_a, enough_b = (np.array([t.enough for t in side], bool) for side in (a, b))
     return Compared(
-        first,
-        second,
-        np.array([fingers_a[i] == fingers_b[j] for i, j in pairs], bool),
-        enough_a[first] & enough_b[second] if len(pairs) else np.zeros(0, bool),
-        scores,
+        first, second, whose_a[first] == whose_b[second], enough_a[first] & enough_b[second], scores
     )

@@ -23,6 +23,7 @@ from devices.evaluate import (
     Store,
     StoreBroken,
     read_folder,
+    read_zip,
     run,
 )
 from devices.evaluate.session import TRIES
@@ -44,7 +45,7 @@ _LEVELS = {"suitable": "green", "limited": "yellow", "unsuitable": "red", "undec
 
 
 @click.command("evaluate")
-@click.option("--captures", type=click.Path(path_type=Path), help="A folder: person/finger/impression.png, or FVC.")
+@click.option("--captures", type=click.Path(path_type=Path), help="A folder or ZIP: person/finger/impression.png.")
 @click.option("--reader", type=click.Choice(KINDS), help="Evaluate live, with this kind of reader.")
 @reader_options
 @click.option("--device", default="", help="What the report calls the device. [default: the folder, or what it says]")
@@ -94,9 +95,10 @@ def command(forget: str | None, withdraw: str | None, output: Path | None, as_js
 
 def _folder(store: Store, given: dict) -> Kept:
     with console.status("reading") as status:
+        path = given["captures"]
         return evaluate_captures(
             store,
-            read_folder(given["captures"]),
+            read_zip(path.name, path.read_bytes()) if path.is_file() else read_folder(path),
             clock.now(),
             device=given["device"],
             cohort=given["cohort"],
