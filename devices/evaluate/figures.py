@@ -5,9 +5,10 @@ ISO/IEC 19795-1. Does not: score (fingerprints/pairs.py) or judge (verdict.py).
 
 Confidence. The comparisons of one person hang together, so that the usual binomial interval is too
 narrow; ISO/IEC 19795-1 asks for this to be respected. Persons are drawn with replacement (the subsets
-bootstrap; Bolle, Ratha and Pankanti 2004), 1,000 times (fewer in a very large sample) from a fixed seed; an impostor comparison counts
-as often as both its persons were drawn. The interval given is never narrower than Clopper and Pearson's
-for as many independent comparisons, because a bootstrap of no errors at all knows no doubt.
+bootstrap; Bolle, Ratha and Pankanti 2004), 1,000 times (fewer in a very large sample) from a fixed seed;
+an impostor comparison counts as often as both its persons were drawn. The interval given is never narrower
+than Clopper and Pearson's for as many independent comparisons, because a bootstrap of no errors at all
+knows no doubt.
 
 Size. Rule of 3 (ISO/IEC 19795-1, Annex B): with N comparisons and no error, a rate below 3/N is not
 established at 95 %. An FMR point is "enough" from 3/FMR impostor comparisons on. Rule of 30 (there too):
