@@ -10,9 +10,10 @@ an impostor comparison counts as often as both its persons were drawn. The inter
 than Clopper and Pearson's for as many independent comparisons, because a bootstrap of no errors at all
 knows no doubt.
 
-Size. Rule of 3 (ISO/IEC 19795-1, Annex B): with N comparisons and no error, a rate below 3/N is not
-established at 95 %. An FMR point is "enough" from 3/FMR impostor comparisons on. Rule of 30 (there too):
-30 errors make it 90 % certain that the true rate lies within 30 % of the one observed.
+Size. Rule of 3 (ISO/IEC 19795-1; Mansfield and Wayman, "Best Practices in Testing and Reporting Performance
+of Biometric Devices", NPL Report CMSC 14/02, 2002): with N comparisons and no error, a rate below 3/N is not
+established at 95 %. An FMR point is "enough" from 3/FMR impostor comparisons on. Rule of 30 (Doddington, there
+too): 30 errors make it 90 % certain that the true rate lies within 30 % of the one observed.
 """
 
 from __future__ import annotations

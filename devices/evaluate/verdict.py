@@ -28,7 +28,7 @@ MOST_NAMED_WRONG = 0.01
 # Mixed extractors cost 3 to 15 times the error rate (DEVICES.md, "Matching"): chosen here, three times what
 # pictures reach in FVC2002 (0.6 % EER) is still usable with a second touch, ten times is not.
 GOOD_CROSS_EER, MOST_CROSS_EER = 0.02, 0.06
-# Rule of 3 (ISO/IEC 19795-1, Annex B) for FMR 1 %, 0.1 % and 0.01 %.
+# Rule of 3 (ISO/IEC 19795-1) for FMR 1 %, 0.1 % and 0.01 %.
 LEAST_IMPOSTOR = {COUNTER: 300, SITE: 3_000, NATIONAL: 30_000}
 # Rule of 30 (there too) for a rejection rate of GOOD_FRR would ask for 600; chosen here: so many that none
 # rejected puts the rate below 5 % at 95 % (rule of 3).
