@@ -103,6 +103,7 @@ class FolderReader:
     # --- what it promises ------------------------------------------------------
     def open(self) -> None:
         try:
+            self._require_own()
             identity = self._check()
             if self.state() == READY and identity == self._identity and MARK in os.listdir(self._path):
                 return
@@ -160,6 +161,13 @@ class FolderReader:
                 return NotCaptured("closed")
 
     # --- the folder ---------------------------------------------------------------
+    def _require_own(self) -> None:
+        """Before anything else is said of a folder: it is meant for this, or nobody is told to change its rights."""
+        with contextlib.suppress(OSError):  # `_check` says it better
+            names = os.listdir(self._path)
+            if names and MARK not in names:
+                raise ReaderUnusable("reader_misconfigured", f"not empty, and without the file {MARK}")
+
     def _check(self) -> tuple:
         """Which folder it is. Raises ReaderUnplugged or ReaderUnusable."""
         try:
@@ -192,8 +200,7 @@ class FolderReader:
         """Destroys what lies there, in a folder that says that it may; how many files."""
         names = self._names()
         if MARK not in names:
-            if names:
-                raise ReaderUnusable("reader_misconfigured", f"not empty, and without the file {MARK}")
+            self._require_own()
             try:
                 (self._path / MARK).touch(mode=0o600)
             except OSError:

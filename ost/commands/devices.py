@@ -133,7 +133,7 @@ def probe(kind: str, options: dict, touch: bool, wait_s: float, as_json: bool) -
 
 
 def _unusable(result: dict, error: ReaderError, as_json: bool) -> None:
-    detail = getattr(error, "about", "")
+    detail = getattr(error, "about", str(error))
     result |= {"code": error.code, "says": sentence(error.code), "detail": detail}
     # What the driver finds at this machine knows the exact line to type.
     todo = [line for each in find_one(result["kind"]) if each.trouble == error.code for line in each.todo]

@@ -205,8 +205,11 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir(mode=0o700)
     (pictures / "wedding.png").write_bytes(PRINT)
-    code, about = refusal(FolderReader(str(pictures)))
-    assert code == "reader_misconfigured" and MARK in about
+    for mode in (0o700, 0o755):
+        pictures.chmod(mode)
+        code, about = refusal(FolderReader(str(pictures)))
+        # Nobody is told to change the rights of a folder that is not meant for this.
+        assert code == "reader_misconfigured" and MARK in about and "chmod" not in about
     assert (pictures / "wedding.png").read_bytes() == PRINT
     assert left(pictures) == {"wedding.png"}
 
