@@ -113,6 +113,20 @@
   const offline = document.getElementById("offline");
   const reached = () => { failures = 0; offline.hidden = true; };
   const lost = () => { failures += 1; if (failures > 1) offline.hidden = false; };
+  // A line that died without a word: nothing fails, nothing is answered. A step on its way has its own time.
+  const SILENT_MS = 5000;
+  let answeredAt = Date.now();
+  const answered = () => { answeredAt = Date.now(); };
+  document.addEventListener("visibilitychange", answered); // a hidden page asks rarely
+  setInterval(() => {
+    if (flying || document.hidden) return answered();
+    if (Date.now() - answeredAt > SILENT_MS) offline.hidden = false;
+  }, 500);
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.xhr || !event.detail.xhr.status) return;
+    answered();
+    if (isPoll(event.detail.elt) && event.detail.successful) reached();
+  });
   document.addEventListener("htmx:afterOnLoad", reached);
   document.addEventListener("htmx:sendError", lost);
   document.addEventListener("htmx:timeout", lost);
