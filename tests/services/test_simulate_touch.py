@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ost.errors import Refusal
 from ost.models import station as models
+from ost.services import device_health
 from ost.services import simulate_touch as panel
 from ost.services.enrol_demo import demo_finger_seed, enrol_synthetic
 from ost.services.gallery import PrintGallery
@@ -134,3 +135,13 @@ def test_stations_are_made_once_for_every_free_counter(house, clinic, folder):
     assert panel.make_demo_stations(house, folder) == 0
     panel.beat(house, folder, clinic.counter)
     assert len(rows(house, models.station)) == 1
+
+
+def test_the_practice_reader_is_among_the_administrators_readers(house, clinic, gallery, folder, enrolled):
+    panel.make_demo_stations(house, folder)
+    panel.press(house, gallery, folder, clinic.nurse, clinic.counter, enrolled)
+    panel.press(house, gallery, folder, clinic.nurse, clinic.counter, "unplug")
+    (station,) = device_health.at_site(house, make_account(house, "admin"), "HUA1")
+    (device,) = station.devices
+    assert (device.row.name, device.row.simulated, device.row.state) == ("practice", True, "unplugged")
+    assert (device.touches, device.faults) == (1, 1)
