@@ -38,6 +38,10 @@ HAZARDS = (
     "more given than ordered",
     "drowsy patient leaves",
     "diversion (dose kept in the mouth)",
+    # Beyond the list of DOMAIN.md.
+    "one person with two records doses twice",
+    "looking beyond the site without need",
+    "coerced or threatened at the counter",
 )
 LATER = "not yet controlled here (issue: guest dosing)"
 #: What belongs to a later part of the program. Adding to this list is a decision.
