@@ -43,7 +43,8 @@ def places() -> tuple[tuple[str, str], ...]:
 def _label(label: str, url: str) -> str:
     """Translated; with how many messages wait, where the place is one's messages."""
     waiting = alerts.unseen(house(), session().actor()) if url == "/alerts" else 0
-    return f"{gettext(label)} ({waiting})" if waiting else gettext(label)
+    text = gettext(label)
+    return f"{text} ({waiting})" if waiting else text
 
 
 def _url(endpoint: str) -> str:
