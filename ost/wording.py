@@ -83,6 +83,7 @@ WORDS = {
     "duplicate_review": N_("possible duplicate"),
     "one_person_two_records": N_("one person, two records: the other one stays"),
     "other_record_dosed_today": N_("dosed today under another record of theirs"),
+    "other_record_stopped": N_("another record of theirs was on hold or awaits a review"),
     "undecided": N_("undecided"),
     "same_person": N_("one person"),
     "two_persons": N_("two persons"),

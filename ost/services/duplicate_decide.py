@@ -2,7 +2,8 @@
 
 "Same person": the record that does not stay can dose no more, from this
 transaction on. It is inactive and held, its fingers match nowhere; where it was
-dosed today, the record that stays is held too until a prescriber has looked.
+dosed today or a few hours ago, or something stops its dose, the record that stays
+is held too until a prescriber has looked. Such a hold goes along to a third record.
 A later decision undoes this; "cannot tell" leaves the holds to a prescriber. Doses,
 orders and the past stay as they are.
 """
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from ost import clock, policies
 from ost.errors import Refusal
 from ost.models import site as sites
-from ost.models.dose import dose_attempt, dose_outcome, dose_release
+from ost.models.dose import dose_attempt, dose_outcome, dose_release, exposure, exposure_review
 from ost.models.lookup import duplicate_decision
 from ost.models.patient import fingerprint, patient, person_key
 from ost.models.prescription import hold, hold_release
@@ -33,7 +34,11 @@ from ost.services.stranger import dosed_today
 from ost.services.work import Actor, House, Work, new_id
 
 #: Holds this decision places, and no policy list offers.
-TWO_RECORDS, OTHER_DOSED = HOLDS = ("one_person_two_records", "other_record_dosed_today")
+TWO_RECORDS, OTHER_DOSED, OTHER_STOPPED = HOLDS = (
+    "one_person_two_records",
+    "other_record_dosed_today",
+    "other_record_stopped",
+)
 UNDONE = "duplicate_undone"
 
 
@@ -117,8 +122,10 @@ def _open_dose(work: Work, people: tuple[str, ...]) -> bool:
 
 def _close(work: Work, rows: dict, closed: str, kept: str) -> None:
     f = fingerprint
-    if dosed_today(work.tx, closed, work.now):
+    if dosed_today(work.tx, closed, work.now) or _dosed_lately(work, closed, rows[kept].home_site):
         _hold(work, rows[kept], OTHER_DOSED)
+    if _stopped(work, closed):
+        _hold(work, rows[kept], OTHER_STOPPED)
     _hold(work, rows[closed], TWO_RECORDS)
     _set_active(work, closed, False)
     # The templates stay sealed where they are: a later decision brings back exactly these.
@@ -128,6 +135,54 @@ def _close(work: Work, rows: dict, closed: str, kept: str) -> None:
         .values(withdrawn_at=work.now, change_no=work.next_change_no("gallery"))
     ).rowcount
     work.payload |= {"closed": closed, "fingers_withdrawn": withdrawn}
+
+
+def _dosed_lately(work: Work, person: str, home: str) -> bool:
+    """Whether a dose may be in the body so short a time that the next one needs a prescriber: given late yesterday."""
+    s = sites.site
+    site = work.tx.execute(sa.select(s.c.policy, s.c.tz).where(s.c.id == home)).one()
+    today = clock.dosing_day(work.now, site.tz)
+    hours = policies.policy(site.policy).int("gap_signoff_under_hours", today)
+    a, o, r = dose_attempt, dose_outcome, dose_release
+    query = (
+        sa.select(a.c.id)
+        .join_from(a, o, o.c.attempt == a.c.id)
+        .join(r, r.c.attempt == a.c.id, isouter=True)
+        .where(
+            a.c.patient == person,
+            o.c.outcome != "not_given",
+            o.c.given_at > work.now - timedelta(hours=hours),
+            sa.or_(r.c.attempt.is_(None), r.c.why == "replacement_ordered"),
+        )
+        .limit(1)
+    )
+    return work.tx.execute(query).first() is not None
+
+
+def _stopped(work: Work, person: str) -> bool:
+    """Whether a hold, or something swallowed that nobody has looked at, stands against this person's dose.
+
+    Not the mark of an earlier decision that this is the record to close: that one is about the record, not the person.
+    """
+    h, x = hold, exposure
+    held = (
+        sa.select(h.c.id)
+        .join_from(h, hold_release, hold_release.c.hold == h.c.id, isouter=True)
+        .where(
+            h.c.patient == person,
+            h.c.blocks,
+            h.c.reason_code != TWO_RECORDS,
+            hold_release.c.hold.is_(None),
+        )
+        .limit(1)
+    )
+    exposed = (
+        sa.select(x.c.id)
+        .join_from(x, exposure_review, exposure_review.c.exposure == x.c.id, isouter=True)
+        .where(x.c.patient == person, exposure_review.c.exposure.is_(None))
+        .limit(1)
+    )
+    return any(work.tx.execute(query).first() is not None for query in (held, exposed))
 
 
 def _reopen(work: Work, rows: dict, closed: str, before: sa.Row, *, release: bool) -> None:

@@ -135,6 +135,8 @@ def take(house: House, gallery: PrintGallery, entered: Entered, task: Task, touc
     def keep(work: Work, capture_id: str) -> dict:
         if _standing(work.tx, task.patient, task.finger) != before:
             raise Moved  # another reader of this station, or a picture, was quicker: what agrees may be another
+        if not fingerprints.may_be_enrolled(work.tx, task.patient):
+            raise Moved  # their record was closed since: no finger of it may match
         row = fingerprints.write(
             work,
             task.set_by,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from devices.fingerprints import ALGORITHM
 from devices.fingerprints.cylinders import Cylinders
@@ -137,11 +138,18 @@ def store(
 ) -> dict:
     """Write one impression. {"id", "impression", "of_finger", "fingers"}."""
     with house.work(actor, site, "finger.enrolled", patient=patient_id) as work:
-        if not work.lock_patients([patient_id]):
+        # Asked again under the lock: a record may have been closed since (`duplicate_decide`).
+        if not work.lock_patients([patient_id]) or not may_be_enrolled(work.tx, patient_id):
             raise Refusal("patient_unknown")
         kept = write(work, actor.id, patient_id, finger, minutiae, print_, nfiq2, synthetic)
         work.payload = {"fingerprint": kept["id"], "finger": finger, "impression": kept["impression"]}
     return kept
+
+
+def may_be_enrolled(tx: Connection, patient_id: str) -> bool:
+    """Whether the record is open; the person is locked already."""
+    p = people.patient
+    return bool(tx.execute(sa.select(p.c.active).where(p.c.id == patient_id)).scalar())
 
 
 def write(
