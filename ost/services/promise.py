@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from ost import canonical
+from ost import canonical, clock
 from ost.errors import Refusal
 from ost.models import dose, site, station
 from ost.rules.facts import DoseFacts, Give, Reason, Refuse
@@ -231,7 +231,8 @@ def _identity_reasons(work: Work, wanted: DoseRequest, seen: Gathered) -> list[R
         return [Reason("identity_capture_unknown", "stop")]
     if any(r.patient != wanted.patient_id for r in named):
         return [Reason("identity_other_person", "stop")]
-    if any(r.site != wanted.site for r in named):
+    # Of another day it says who stood here then.
+    if any(r.site != wanted.site or clock.dosing_day(r.at, seen.tz) != seen.facts.day for r in named):
         return [Reason("identity_capture_unknown", "stop")]
     return []
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from ost import clock as clocks
 from ost.errors import Refusal
 from ost.models import dose, stock
+from ost.models.station import identity_evidence
 from ost.services.outcome import Ending, end
 from ost.services.promise import Identity, promise
 from ost.services.verify import verify
@@ -197,6 +198,26 @@ def test_a_finger_needs_a_capture_of_this_person(house, clinic):
     assert "identity_capture_unknown" in codes(
         give(house, clinic, identity=Identity("finger", "no-such-capture"))
     )
+
+
+def test_who_was_recognised_yesterday_is_not_recognised_today(house, clinic):
+    def seen(at):
+        with house.work(clinic.nurse, clinic.site, "test.seen") as work:
+            kept = work.add(
+                identity_evidence,
+                id=new_id(),
+                patient=clinic.patient,
+                site=clinic.site,
+                purpose="arrival",
+                path="card",
+                account=clinic.nurse.id,
+                at=at,
+            )
+        return Identity("card", kept["id"])
+
+    yesterday = seen(house.now() - timedelta(days=1))
+    assert "identity_capture_unknown" in codes(give(house, clinic, identity=yesterday))
+    assert give(house, clinic, identity=seen(house.now())).state == "promised"
 
 
 def test_unknown_people_and_paths_are_said_plainly(house, clinic):
