@@ -131,8 +131,11 @@ def by_document(
         born = parse_date(birth_date)
     except DateError as error:
         fields["birth_date"] = [error.code]
+    alone = ways_here(house, counter_id).alone
+    if reason not in policy.list("reasons_for_identity_fallback") and not (alone and reason is None):
+        fields["reason"] = ["identity_reason_needed"]
     if fields:
-        raise Refusal("input_invalid", fields=fields)
+        raise Refusal("identity_reason_needed" if list(fields) == ["reason"] else "input_invalid", fields=fields)
     person = _one(house, patient.c.number == number.strip().upper())
     proof = Proof(document=document, born=born)
     return present(house, actor, counter_id, person, DOCUMENT, reason, proof, unknown="number_unknown")
@@ -187,10 +190,13 @@ def _by_face(house, actor, counter_id, person, reason, second, unknown) -> Shown
     if person is None or not _second_wanted(house, where, person):
         return present(house, actor, counter_id, person, NUMBER_FACE, reason, unknown=unknown)
     policy = policies.policy(where.policy)
+    needed = {}
     if reason not in policy.list("reasons_for_identity_fallback"):
-        _no_reason()
+        needed["reason"] = ["identity_reason_needed"]
     if second is None or not second.username.strip():
-        raise Refusal("identity_second_needed", fields={"witness": ["identity_second_needed"]})
+        needed["witness"] = ["identity_second_needed"]
+    if needed:
+        raise Refusal(next(code for [code] in needed.values()), fields=needed)
     with house.read() as tx:
         open_here = NUMBER_FACE in identity_choice.choice(tx, where.site, policy).paths
     if not open_here:  # nobody is asked for a PIN that cannot help

@@ -50,6 +50,7 @@ class Desk:
     refused: list[dict] = field(default_factory=list)  # reasons of the last "no", as kept
     emergency: dict | None = None
     last: dict | None = None  # {"dose", "number", "dose_ug", "at"} of the last swallow
+    second: str = ""  # user name of the last second person here; their PIN is asked each time
 
 
 def about(pulse: counter_page.Pulse) -> str:

@@ -21,6 +21,7 @@ from ost.web.counter_desk import answer, blueprint, desk, here, keep, refused
 from ost.web.counter_words import choices, face
 
 DIALOG = "counter/_dialog_identity.html"
+READER_FAULT = "reader_fault"
 #: Where a failed try is said: beside the field that can be mended.
 _BESIDE = {
     "witness_wrong": "witness",
@@ -47,7 +48,7 @@ def find(counter_id: str):
         number = text.upper()
         if not counter_page.known_number(house(), number):
             number = counter_page.whole_number(pulse.number_prefix, text)
-        return _number(pulse, number)
+        return _number(pulse, number, request.form.get("way", ""))
     except Refusal as refusal:
         return refused(counter_id, refusal)
 
@@ -61,12 +62,13 @@ def _card(pulse: counter_page.Pulse, code: str) -> Response:
     return _said(pulse, shown)
 
 
-def _number(pulse: counter_page.Pulse, number: str) -> Response:
+def _number(pulse: counter_page.Pulse, number: str, way: str) -> Response:
+    """`way`: the one whose tile was tapped before; empty when none was."""
     if pulse.dose:
         raise Refusal("counter_holds_other_dose")
     if not counter_page.known_number(house(), number):
         raise Refusal("number_unknown")
-    return answer(pulse.id, dialog=DIALOG, d=_form(pulse, number))
+    return answer(pulse.id, dialog=DIALOG, d=_form(pulse, number, {"path": way}))
 
 
 @blueprint.post("/counter/<counter_id>/open")
@@ -80,7 +82,7 @@ def open_card(counter_id: str):
             raise Refusal("counter_holds_other_dose")
         if person not in (pulse.notice or {}).get("candidates", ()):
             number = next((n for _i, n, _has in counter_page.faces(house(), [person])), "")
-            return _number(pulse, number)
+            return _number(pulse, number, request.form.get("way", ""))
         shown = identify_at_counter.by_face(house(), actor(), counter_id, person)
     except Refusal as refusal:
         return refused(counter_id, refusal)
@@ -110,7 +112,7 @@ def identify(counter_id: str):
         said = say(shown.code, shown.data)
         errors = {_BESIDE[shown.code]: [f"{said['title']} {said['action']}"]}
         return answer(counter_id, dialog=DIALOG, d=_form(pulse, number, typed, errors))
-    new_person()
+    new_person(second=typed.get("witness_username") or desk().second)
     return _said(pulse, shown)
 
 
@@ -136,7 +138,10 @@ def _form(pulse: counter_page.Pulse, number: str, values=None, errors=None) -> c
     # The picture to compare with, of people this site may see today; of anybody else there is none.
     person = counter_page.by_number(house(), pulse.site, number)
     has_face = any(has for _i, _n, has in counter_page.faces(house(), [person])) if person else False
-    values = values or {}
+    values = dict(values or {})
+    if pulse.reader in ("silent", "offline") and READER_FAULT in policy.list(FALLBACK):
+        values.setdefault("reason", READER_FAULT)  # it is said on this very page; one tap changes it
+    values.setdefault("witness_username", desk().second)
     return cv.IdentityForm(
         number=number,
         ways=choices(ways, chosen=ways[0] if len(ways) == 1 else values.get("path", "")),

@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from ost.models.identity import site_identity_choice
+from ost.models.patient import patient
 from ost.services import duress
 from tests import make
-from tests.plugins.clients import house_of
-from tests.touch import enrol, make_station
+from tests.plugins.clients import PIN, house_of, make_person
+from tests.touch import a_reader, enrol, make_station
 
 URL = "/counter/HUA1-1"
 EVERYDAY, QUIET = 101, 102
@@ -133,3 +134,64 @@ def test_the_figures_page_hides_small_counts_and_says_what_it_counts(house, clin
         assert clinic.patient not in text
     assert pages(clinic.nurse).get("/identity-report").status_code == 403
     assert pages(make.make_account(house, "admin")).get("/identity-report?month=1999-99").status_code == 200
+
+
+# --- the dialog of number and document: nothing is asked that is known --------------------------------
+
+
+@pytest.fixture
+def counter(pages, clinic):
+    return at_site(pages, clinic.nurse, clinic.counter)
+
+
+def chosen(answer) -> dict[str, str]:
+    """Radios that are on in the dialog, and the second person's user name."""
+    text = answer.get_data(as_text=True)
+    text = text[text.index("identity-dialog") :]
+    found = dict(re.findall(r'<input type="radio" name="(\w+)" value="(\w+)" checked>', text))
+    name = re.search(r'name="witness_username" type="text" value="([^"]*)"', text)
+    return found | ({"second": name[1]} if name and name[1] else {})
+
+
+def number_of(house, clinic) -> str:
+    with house.read() as tx:
+        return tx.execute(sa.select(patient.c.number).where(patient.c.id == clinic.patient)).scalar_one()
+
+
+def test_the_tile_that_was_tapped_is_not_asked_again(house, clinic, counter):
+    number = number_of(house, clinic)
+    assert "path" not in chosen(counter.fragment(f"{URL}/find", {"text": number}))
+    for way in ("number_face", "document"):
+        assert chosen(counter.fragment(f"{URL}/find", {"text": number, "way": way}))["path"] == way
+        assert chosen(counter.fragment(f"{URL}/open", {"patient": clinic.patient, "way": way}))["path"] == way
+    assert "path" not in chosen(counter.fragment(f"{URL}/find", {"text": number, "way": "finger"}))
+
+
+def test_a_dead_reader_is_the_reason_unless_the_nurse_says_another(house, clinic, counter):
+    number = number_of(house, clinic)
+    assert "reason" not in chosen(counter.fragment(f"{URL}/find", {"text": number}))  # no reader there: no fault
+    station = make_station(house)
+    station.beat()
+    assert "reason" not in chosen(counter.fragment(f"{URL}/find", {"text": number}))
+    station.beat(a_reader(state="unplugged", trouble="reader_unplugged"))
+    assert chosen(counter.fragment(f"{URL}/find", {"text": number}))["reason"] == "reader_fault"
+
+
+def test_everything_that_is_missing_is_said_at_once(house, clinic, counter):
+    number = number_of(house, clinic)
+    for way, names in (("document", ("document", "birth_date", "reason")), ("number_face", ("reason", "witness"))):
+        said = counter.fragment(f"{URL}/identify", {"number": number, "path": way}).get_data(as_text=True)
+        assert said.count("nhsuk-error-message") == len(names), way
+
+
+def test_the_second_persons_name_stays_and_their_pin_does_not(house, clinic, counter):
+    number, second = number_of(house, clinic), make_person(house, "nurse", username="hsu")
+    form = {"number": number, "path": "number_face", "reason": "patient_prefers"}
+    form |= {"witness_username": "hsu", "witness_pin": PIN}
+    assert 'data-screen="card"' in counter.fragment(f"{URL}/identify", form).get_data(as_text=True)
+    counter.fragment(f"{URL}/leave", {})
+    again = counter.fragment(f"{URL}/find", {"text": number})
+    assert chosen(again)["second"] == "hsu" and PIN not in again.get_data(as_text=True)
+    refused = counter.fragment(f"{URL}/identify", form | {"witness_pin": ""}).get_data(as_text=True)
+    assert 'data-screen="card"' not in refused and "nhsuk-error-message" in refused
+    assert second

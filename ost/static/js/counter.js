@@ -70,6 +70,7 @@
   // --- one request at a time, and no stale answer over a newer one ---------------------------------
 
   const field = document.getElementById("find-text");
+  const tappedWay = document.getElementById("find-way"); // the way whose tile was tapped: not asked a second time
   let actions = 0;
   let flying = 0;
   let changedAt = 0;
@@ -99,6 +100,7 @@
     if (isPoll(el) || isApart(el)) return;
     flying = 0;
     event.detail.elt.removeAttribute("aria-busy");
+    tappedWay.value = "";
     if (event.detail.elt.id === "find" && event.detail.successful) field.value = "";
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -232,6 +234,7 @@
     }
     const focuses = event.target.closest("[data-focuses]");
     if (focuses) {
+      tappedWay.value = focuses.dataset.way || "";
       showQueue(true);
       document.getElementById(focuses.dataset.focuses).focus();
     }

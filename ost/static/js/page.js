@@ -14,12 +14,25 @@
     });
   };
 
+  // Where the hand goes first: past a choice that is made already, and to the field that an error is about.
+  const unanswered = (scope) => Array.from(scope.querySelectorAll("input:not([type=hidden]), select, textarea, button")).find((el) => {
+    const made = el.type === "radio" && scope.querySelector('[name="' + CSS.escape(el.name) + '"]:checked');
+    return !made && el.checkVisibility();
+  });
+  const toMend = (dialog) => {
+    const said = Array.from(dialog.querySelectorAll(".nhsuk-error-message")).find((el) => el.checkVisibility());
+    const fields = Array.from(said?.closest(".nhsuk-form-group, fieldset")?.querySelectorAll("input, select, textarea") || []);
+    return fields.find((el) => !el.value) || fields[0];
+  };
+
   // A dialog given by data-opens, or one that arrived with data-open in an answer.
   const openDialog = (dialog) => {
     if (!dialog || dialog.open) return;
     dialog.showModal();
-    const first = dialog.querySelector("[data-focus], [autofocus], .dialog__body :is(input:not([type=hidden]), select, textarea, button)");
-    if (first) first.focus();
+    const first = toMend(dialog) || dialog.querySelector("[data-focus], [autofocus]") || unanswered(dialog.querySelector(".dialog__body") || dialog);
+    if (!first) return;
+    first.focus();
+    if (toMend(dialog)) first.scrollIntoView({ block: "center" }); // not under the buttons at the bottom
   };
 
   // A summary of errors names the field of each, so that "this is needed" twice says which two.
@@ -29,7 +42,7 @@
       link.dataset.named = "1";
       const field = document.getElementById(link.hash.slice(1));
       const label = field && (field.labels?.[0] || field.querySelector("legend"));
-      if (label) link.textContent = label.textContent.trim() + colon + link.textContent;
+      if (label) link.textContent = label.textContent.trim().replace(/[?\uff1f]$/, "") + colon + link.textContent;
     });
   };
 
@@ -83,12 +96,13 @@
     });
   });
 
-  // The PIN pad of the lock page.
+  // The digits of the lock page, the counter and the person's side.
   document.addEventListener("click", (event) => {
     const key = event.target.closest("[data-pinpad] [data-key]");
     if (!key) return;
     const pin = key.closest("form").querySelector('input[name="pin"]');
-    pin.value = key.dataset.key === "back" ? pin.value.slice(0, -1) : (pin.value + key.dataset.key).slice(0, 12);
+    pin.value = key.dataset.key === "back" ? pin.value.slice(0, -1) : (pin.value + key.dataset.key).slice(0, pin.maxLength);
+    if (pin.inputMode === "none") pin.focus(); // Enter then means "check it", and no keyboard of the tablet comes up
   });
 
   // F2 presses the primary button of what is on top; Esc leaves a menu.
