@@ -27,6 +27,9 @@ MAX_CAPTURES = 3000
 MAX_ZIP_FILES = 8000
 MAX_ZIP_RATIO = 100
 """A picture packs to a half at best; what unpacks to a hundred times its size is a bomb."""
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What ZIP programs write. Of the others a few bytes unpack to megabytes before anybody can count them."""
+_ENTRY = b"PK\x01\x02"
 
 _FLAT = re.compile(r"(?P<finger>[^_]+)_(?P<impression>[^_]+)\Z")
 
@@ -111,9 +114,12 @@ def read_zip(name: str, data: bytes) -> Captures:
     Refused before anything is unpacked: too many or too large files by the archive's own list, names
     that climb out of it, encrypted entries. While unpacking, no entry may grow past what it declared.
     """
+    # Before the list itself is read: each line of it takes ten times its length in memory.
+    if data.count(_ENTRY) > 2 * MAX_ZIP_FILES:
+        raise BadCaptures("captures_beyond_limit", limit=MAX_CAPTURES)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
         raise BadCaptures("captures_no_archive") from None
     if len(entries) > MAX_ZIP_FILES:
@@ -122,8 +128,11 @@ def read_zip(name: str, data: bytes) -> Captures:
         raise BadCaptures("captures_too_large", limit_mb=MAX_TOTAL_BYTES // 1_000_000)
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or not entry.filename.isprintable():
+        parts = path.parts
+        if not parts or path.is_absolute() or ".." in parts or ":" in parts[0] or not entry.filename.isprintable():
             raise BadCaptures("captures_unsafe_names")
+        if entry.compress_type not in ZIP_METHODS:
+            raise BadCaptures("captures_no_archive")
         if entry.flag_bits & 1:
             raise BadCaptures("captures_encrypted")
         if entry.file_size > MAX_FILE_BYTES:

@@ -186,6 +186,27 @@ def zipped(files: dict[str, bytes], method=zipfile.ZIP_STORED) -> bytes:
     return packed.getvalue()
 
 
+def nameless(name: str) -> bytes:
+    entry = zipfile.ZipInfo("x")
+    entry.filename = name
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(entry, b"x")
+    return packed.getvalue()
+
+
+def test_an_archives_list_is_not_read_when_it_is_endless(monkeypatch):
+    """Each line of it, 47 bytes in the file, would be an object of half a kilobyte before any limit is looked at."""
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", None)
+    with pytest.raises(BadCaptures) as refused:
+        read_zip("x.zip", zipped_list(20_000))
+    assert refused.value.code == "captures_beyond_limit"
+
+
+def zipped_list(lines: int) -> bytes:
+    return (b"PK\x01\x02" + bytes(42) + b"a") * lines
+
+
 def test_an_archive_is_read_as_the_folder_it_was_made_of():
     files = {"DB/101_1.png": b"x", "DB/101_2.png": b"y", "__MACOSX/DB/._101_1.png": b"z"}
     found = read_zip("DB.zip", zipped(files))
@@ -206,6 +227,10 @@ def test_an_archive_is_read_as_the_folder_it_was_made_of():
         (zipped({"1_1.png": b"\1" * 8_000_001}), "captures_too_large"),
         (zipped({"readme.txt": b"x"}), "captures_none"),
         (zipped({f"{n}_1.txt": b"" for n in range(8001)}), "captures_beyond_limit"),
+        (nameless(""), "captures_unsafe_names"),
+        (nameless("."), "captures_unsafe_names"),
+        (zipped({"1_1.png": b"\0" * 700_000}, zipfile.ZIP_LZMA), "captures_no_archive"),
+        (zipped({"1_1.png": b"\0" * 40_000}, zipfile.ZIP_BZIP2), "captures_no_archive"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
