@@ -23,6 +23,7 @@ from devices.interface import (
     ReaderError,
     Touch,
     Unknown,
+    printable,
 )
 
 log = logging.getLogger("ost.agent")
@@ -34,7 +35,6 @@ TOLD_AGAIN_S = 10.0
 MOST_DRAINED = 16
 NOBODY = ("timed_out", "closed", "cancelled")
 _OF_THE_FINGER = ("too_wet", "no_finger")
-_LONGEST = 80
 
 
 class Hand:
@@ -71,11 +71,11 @@ class Hand:
             "gives": about.gives,
             "modality": about.modality,
             "dpi": about.dpi,
-            "maker": _plain(about.maker),
-            "model": _plain(about.model),
-            "serial": _plain(about.serial),
-            "firmware": _plain(about.firmware),
-            "liveness": _plain(about.liveness),
+            "maker": printable(about.maker),
+            "model": printable(about.model),
+            "serial": printable(about.serial),
+            "firmware": printable(about.firmware),
+            "liveness": printable(about.liveness),
         }
 
     def _state(self) -> tuple[str, str | None]:
@@ -154,10 +154,3 @@ class Hand:
                 self.reader.close()
         except Exception as error:  # noqa: BLE001 - it is left alone then; the program ends or tries again
             self._say_failed(error)
-
-
-def _plain(text: str | None) -> str | None:
-    """What a device says of itself, bounded and printable."""
-    if text is None:
-        return None
-    return "".join(c if c.isprintable() else "?" for c in str(text))[:_LONGEST] or None

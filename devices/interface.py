@@ -307,6 +307,13 @@ class Touch:
         return cls(wire["reader_kind"], wire["simulated"], ending, code, sample, wire["reader"], touch_ms)
 
 
+def printable(text: str | None) -> str | None:
+    """What a device says of itself, as people are shown it: at most 80 characters, none that moves others about."""
+    if text is None:
+        return None
+    return "".join(c if c.isprintable() else "?" for c in str(text))[:80] or None
+
+
 def _need(condition: bool, what: str) -> None:
     if not condition:
         raise BadTouch(what)

@@ -66,7 +66,7 @@ class Tries:
 @dataclass(frozen=True, slots=True)
 class Occasion:
     """Which evaluation: its id, whose fingers (`cohort`: only evaluations of one can be crossed), the touches'
-    `origin`, the day, and what else the report says of the sample."""
+    `origin`, the day, and what else the report says of the sample. `site`: where it was made, if at one."""
 
     id: str
     cohort: str
@@ -76,6 +76,7 @@ class Occasion:
     one_finger_each: bool = False
     planned: int | None = None
     withdrawn: int = 0
+    site: str | None = None
 
 
 def build(
@@ -112,6 +113,7 @@ def build(
         "id": occasion.id,
         "at": occasion.at.isoformat(timespec="seconds"),
         "cohort": occasion.cohort,
+        "site": occasion.site,
         "algorithm": ALGORITHM,
         "confidence": CONFIDENCE,
         "bootstrap": replicates_for(len(compared)),

@@ -100,7 +100,8 @@ class Step:
 @dataclass(slots=True)
 class Session:
     """The state of one session. `tries`: [person, code] of every try; `about`: what the device said of itself;
-    `timed`: what the times of captures count from, "touch" or "prompt"."""
+    `timed`: what the times of captures count from, "touch" or "prompt"; `site`: where it is run, "" where it
+    belongs to this machine only."""
 
     name: str
     plan: Plan
@@ -113,6 +114,7 @@ class Session:
     tried: int = 0
     withdrawn: list[str] = field(default_factory=list)
     timed: str | None = None
+    site: str = ""
 
     # --- where we are
     def next(self) -> Step | None:
@@ -248,7 +250,7 @@ class Sessions:
         except KeyError:
             self.save(session)
             return session
-        same = ("plan", "device", "cohort", "dpi")
+        same = ("plan", "device", "cohort", "dpi", "site")
         if any(getattr(standing, name) != getattr(session, name) for name in same):
             raise SessionError("evaluation_session_other_plan")
         return standing
@@ -267,6 +269,7 @@ class Sessions:
             "tried": session.tried,
             "withdrawn": session.withdrawn,
             "timed": session.timed,
+            "site": session.site,
         }
         path = self._path(session.name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

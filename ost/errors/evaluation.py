@@ -34,6 +34,12 @@ MESSAGES = {
         N_("Use pictures of single fingers at about 500 dpi, or fewer of them."),
         413,
     ),
+    "evaluation_busy": Message(
+        N_("Other evaluations come first"),
+        N_("As many wait as this machine has memory for. Nothing was begun."),
+        N_("Try again when one of them is done."),
+        409,
+    ),
     "captures_no_archive": Message(
         N_("The archive could not be read"),
         N_("It is no ZIP file, or it is damaged."),

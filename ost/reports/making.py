@@ -25,6 +25,7 @@ def evaluate_captures(
     dpi: int | None = None,
     language: str,
     how: str = "folder",
+    site: str | None = None,
     progress: Progress | None = None,
 ) -> Kept:
     """Evaluate a set of captures and keep the report. About half a second a picture.
@@ -50,6 +51,7 @@ def evaluate_captures(
         at=now,
         ignored=captures.ignored,
         one_finger_each=captures.one_finger_each,
+        site=site,
     )
     return keep(store, occasion, found, impressions, own if pictures else (), language=language, progress=progress)
 
@@ -65,6 +67,7 @@ def evaluate_session(
         at=now,
         planned=len(list(session.plan.places())),
         withdrawn=len(session.withdrawn),
+        site=session.site or None,
     )
     return keep(
         store,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from devices.evaluate import BadCaptures, Kept, SessionError, Store, StoreBroken
 from devices.evaluate.store import write_whole
+from ost.errors import Refusal
 from ost.log import log
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
@@ -26,6 +27,9 @@ KEPT_FOR = timedelta(days=1)
 
 _ID = re.compile(r"[0-9a-f]{16}\Z")
 _one_at_a_time = threading.Lock()
+#: One at work and two that wait, each with its archive in memory.
+MOST = 3
+_places = threading.BoundedSemaphore(MOST)
 
 Job = Callable[[Callable[[int, int, str], None]], Kept]
 
@@ -50,11 +54,21 @@ class Run:
 
 
 def start(store: Store, job: Job, now: Callable[[], datetime]) -> Run:
-    """Begin `job` in the background. `now`: the clock, for the progress to carry its time."""
-    _sweep(store, now())
-    run = Run(secrets.token_hex(8), RUNNING, now())
-    _write(store, run)
-    threading.Thread(target=_work, args=(store, run.id, job, now), name=f"evaluation-{run.id}", daemon=True).start()
+    """Begin `job` in the background. `now`: the clock, for the progress to carry its time.
+
+    Refusal("evaluation_busy") while as many wait in this process as its memory should hold.
+    """
+    if not _places.acquire(blocking=False):
+        raise Refusal("evaluation_busy")
+    try:
+        _sweep(store, now())
+        run = Run(secrets.token_hex(8), RUNNING, now())
+        _write(store, run)
+        name = f"evaluation-{run.id}"
+        threading.Thread(target=_work, args=(store, run.id, job, now), name=name, daemon=True).start()
+    except BaseException:
+        _places.release()
+        raise
     return run
 
 
@@ -81,6 +95,8 @@ def _work(store: Store, run: str, job: Job, now) -> None:
         _write(store, Run(run, FAILED, now(), code="internal"))
         log.error("evaluation_failed", kind=type(error).__name__)
         raise
+    finally:
+        _places.release()
 
 
 def _write(store: Store, run: Run) -> None:

@@ -18,6 +18,7 @@ from devices.interface import (
     NotCaptured,
     Touch,
     Unknown,
+    printable,
 )
 from ost.errors import Refusal
 from ost.log import log
@@ -46,18 +47,29 @@ def begin(house: House, actor: Actor, site: str, session: Session) -> Session:
         raise Refusal(error.code) from error
 
 
-def load(house: House, name: str) -> Session:
+def load(house: House, name: str, site: str | None = None) -> Session:
+    """`site`: of whoever asks; another site's session is none. None: a station's touch, which a task of the
+    session's own site has let in."""
     try:
-        return Sessions(store_of(house)).load(name)
+        found = Sessions(store_of(house)).load(name)
     except KeyError:
         raise Refusal("evaluation_session_unknown") from None
     except (SessionError, StoreBroken) as error:
         raise Refusal(error.code) from error
+    if site is not None and found.site != site:
+        raise Refusal("evaluation_session_unknown")
+    return found
 
 
-def attend(house: House, actor: Actor, station: str, name: str) -> Task:
+def of_site(house: House, site: str) -> list[Session]:
+    """The sessions under way at a site, by name."""
+    found = (load(house, name) for name in Sessions(store_of(house)).names())
+    return [session for session in found if session.site == site]
+
+
+def attend(house: House, actor: Actor, site: str, station: str, name: str) -> Task:
     """From now on this station's touches are the session's; asking again goes on."""
-    if load(house, name).next() is None:
+    if load(house, name, site).next() is None:
         raise Refusal("evaluation_session_done")
     return station_task.start(
         house, actor, station, EVALUATE, permission=PERMISSION, session=name, wait_s=LONGEST_WAIT_S
@@ -77,7 +89,7 @@ def withdraw(house: House, actor: Actor, site: str, name: str, person: str) -> i
     sessions = Sessions(store)
     try:
         with sessions.held(name):
-            session = load(house, name)
+            session = load(house, name, site)
             session.withdraw(person)
             sessions.save(session)
         changed = store.withdraw(session.cohort, person)
@@ -158,6 +170,6 @@ def _about(touch: Touch, session: Session) -> About:
         touch.sample.modality,
         touch.simulated,
         touch.sample.dpi,
-        *(declared.get(name) for name in ("maker", "model", "serial", "firmware")),
-        liveness=declared.get("liveness", "none"),
+        *(printable(declared.get(name)) for name in ("maker", "model", "serial", "firmware")),
+        liveness=printable(declared.get("liveness")) or "none",
     )

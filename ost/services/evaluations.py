@@ -60,9 +60,9 @@ def record(house: House, actor: Actor, site: str, made: Kept) -> None:
 
 
 def forget(house: House, actor: Actor, site: str, store: Store, evaluation: str) -> None:
-    """Delete what an evaluation keeps of fingers; its report stays."""
+    """Delete what an evaluation keeps of fingers; its report stays. One made at a site is that site's to forget."""
     require(house, actor, EVALUATE, site)
-    one(store, evaluation)
+    require(house, actor, EVALUATE, one(store, evaluation).document.get("site") or site)
     with house.work(actor, site, "evaluation.minutiae_forgotten") as work:
         work.payload = {"evaluation": evaluation}
     store.forget(evaluation)

@@ -21,6 +21,7 @@ from devices.interface import (
     READY,
     UNPLUGGED,
     Touch,
+    printable,
     readers_digest,
 )
 from ost.log import log
@@ -185,14 +186,14 @@ def of_touch(house: House, entered: Entered, touch: Touch) -> sa.Row | None:
     now = house.now()
     sample = touch.sample
     gives = GIVES_IMAGE if sample is None or sample.format in IMAGE_FORMATS else GIVES_TEMPLATE
-    claims = {name: sample.declared.get(name) for name in ("maker", "model", "serial", "firmware")} if sample else {}
+    said = sample.declared if sample else {}
+    claims = {name: printable(said.get(name)) for name in ("maker", "model", "serial", "firmware", "liveness")}
     values = {
         "kind": touch.reader_kind,
         "simulated": touch.simulated,
         "gives": gives,
         "modality": sample.modality if sample else "finger",
         "dpi": sample.dpi if sample else None,
-        "liveness": sample.declared.get("liveness") if sample else None,
         **claims,
         "state": READY,
         "detail": None,

@@ -82,10 +82,10 @@ def _index(errors: dict | None = None, values: dict | None = None) -> str:
 
 def _sessions() -> list[dict]:
     found = []
-    for name in Sessions(store()).names():
-        session = at_station.load(house(), name)
+    for session in at_station.of_site(house(), desk.here()):
         step = session.next()
-        found.append({"name": name, "device": session.device, "left": 0 if step is None else step.of - step.done})
+        left = 0 if step is None else step.of - step.done
+        found.append({"name": session.name, "device": session.device, "left": left})
     return found
 
 
@@ -144,7 +144,7 @@ def upload():
     except BadCaptures as error:
         raise Refusal(error.code, **error.data) from error
 
-    now, said, kept_in = house().now, language(), store()
+    now, said, kept_in, where = house().now, language(), store(), desk.here()
 
     def job(progress):
         return evaluate_captures(
@@ -156,6 +156,7 @@ def upload():
             dpi=dpi,
             language=said,
             how="upload",
+            site=where,
             progress=progress,
         )
 
@@ -217,7 +218,7 @@ def begin():
     try:
         plan = Plan(_number(form["people"]), fingers, _number(form["impressions"]))
         name = form["session"]
-        planned = Session(name, plan, form["device"][:80] or name, form["cohort"][:80] or name)
+        planned = Session(name, plan, form["device"][:80] or name, form["cohort"][:80] or name, site=desk.here())
         at_station.begin(house(), actor(), desk.here(), planned)
     except (SessionError, Refusal) as error:
         if error.code == "not_permitted":
@@ -245,7 +246,7 @@ def session_now(name: str):
 
 
 def _session(name: str) -> dict:
-    found = at_station.load(house(), name)
+    found = at_station.load(house(), name, desk.here())
     where = evaluations.stations_here(house(), desk.here())
     tasks = [(each, station_task.last(house(), each.station)) for each in where]
     mine = [(each, task) for each, task in tasks if task is not None and task.session == name]
@@ -266,7 +267,7 @@ def _session(name: str) -> dict:
 @allow("device.evaluate")
 def attend(name: str):
     where = evaluations.station_of(house(), desk.here(), request.form.get("counter", ""))
-    at_station.attend(house(), actor(), where.station, name)
+    at_station.attend(house(), actor(), desk.here(), where.station, name)
     return redirect(url_for("evaluation.session", name=name), 303)
 
 
@@ -293,9 +294,11 @@ def withdraw(name: str):
 @allow("device.evaluate")
 def finish(name: str):
     """Make the report of what was taken, all of the plan or not."""
+    at_station.require(house(), actor(), at_station.PERMISSION, desk.here())
+    standing = at_station.load(house(), name, desk.here())
     pause(name)
     sessions = Sessions(store())
-    if not at_station.load(house(), name).impressions:
+    if not standing.impressions:
         raise Refusal("captures_none")
 
     now, said, kept_in = house().now, language(), store()

@@ -299,3 +299,54 @@ def test_another_sites_counter_is_not_mine(admin, house, clinic):
     admin.post("/evaluations/sessions", PLAN)
     assert admin.post("/evaluations/sessions/morning/attend", {"counter": "TPE1-1"}).status_code in (404, 409, 422)
     assert admin.get("/evaluations/sessions/evening").status_code == 404
+
+
+# --- another site's ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def far(pages, house, clinic):
+    """An administrator of another county's site."""
+    make.make_site(house, "TPE1", "TPE")
+    return pages(make.make_account(house, "admin", scope="TPE1"), site="TPE1")
+
+
+def test_another_sites_session_is_none_of_ours(admin, far, house, clinic, store):
+    """Neither read, nor taken part in, nor cleared of a participant, nor ended."""
+    counter = make.make_counter(house, "TPE1")
+    make_station(house, counter, "TPE1")
+    admin.post("/evaluations/sessions", PLAN)
+    for path in ("morning", "morning/now"):
+        assert far.get(f"/evaluations/sessions/{path}").status_code == 404
+    for path, given in (
+        ("attend", {"counter": counter}),
+        ("withdraw", {"person": "P01"}),
+        ("finish", {}),
+    ):
+        assert far.post(f"/evaluations/sessions/morning/{path}", given).status_code == 404, path
+    assert "morning" not in text_of(far.get("/evaluations"))
+    taken = far.post("/evaluations/sessions", PLAN)
+    assert taken.status_code == 422, "a name in use elsewhere opens nobody's session"
+    page = text_of(admin.get("/evaluations/sessions/morning"))
+    assert "Withdrawn" not in page and "morning" in text_of(admin.get("/evaluations"))
+
+
+def test_minutiae_of_another_sites_evaluation_stay(admin, far, store):
+    run = finished(store, send(admin, archive(), device="Reader Z", cohort="c1"))
+    folder = store.read(run.evaluation).folder
+    assert far.post(f"/evaluations/{run.evaluation}/forget", {}).status_code == 403
+    assert (folder / SEALED).exists()
+    assert admin.post(f"/evaluations/{run.evaluation}/forget", {}).status_code == 303
+    assert not (folder / SEALED).exists()
+
+
+def test_no_more_wait_than_the_memory_holds(admin, store):
+    """Each that waits keeps its archive in memory."""
+    with runs._one_at_a_time:
+        begun = [send(admin, archive(2, 1)) for _ in range(runs.MOST)]
+        assert {answer.status_code for answer in begun} == {200}
+        refused = send(admin, archive(2, 1))
+        assert refused.status_code == 409 and "Other evaluations come first" in text_of(refused)
+    for answer in begun:
+        finished(store, answer)
+    assert send(admin, archive(2, 1)).status_code == 200
