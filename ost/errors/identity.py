@@ -23,6 +23,12 @@ MESSAGES = {
         N_("Finger, number or document: each of them is as good."),
         403,
     ),
+    "document_use_another_way": Message(
+        N_("Please use another way this time"),
+        N_("Birth dates were tried that do not fit. It is not compared again for a while."),
+        N_("Finger, card, or number and face: each of them is as good."),
+        403,
+    ),
     "card_without_pin": Message(
         N_("This card has no PIN yet"),
         N_("A card calls somebody only together with a PIN."),

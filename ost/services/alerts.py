@@ -41,11 +41,13 @@ def alerts(house: House, actor: Actor) -> list[Alert]:
         return []
     q, s = quiet_alert, quiet_alert_seen
     marks = {_mark(house, each, actor): each for each in found}
+    sites = sites_with(house, actor, PERMISSION)
     with house.read() as tx:
         rows = tx.execute(
             sa.select(q.c.id, q.c.patient, q.c.site, q.c.at, patient.c.number)
             .join(patient, patient.c.id == q.c.patient)
-            .where(q.c.id.in_(found), q.c.at > house.now() - KEPT)
+            # What was found in this process before says nothing of what the account may read now.
+            .where(q.c.id.in_(found), q.c.at > house.now() - KEPT, patient.c.home_site.in_(sites))
             .order_by(q.c.at.desc(), q.c.id)
         ).all()
         seen = {marks[m] for m in tx.execute(sa.select(s.c.mark).where(s.c.mark.in_(marks))).scalars()}

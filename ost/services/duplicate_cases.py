@@ -18,6 +18,7 @@ from devices.fingerprints.gallery import Candidate
 from ost.errors import Refusal
 from ost.keys import SealBroken
 from ost.models import audit, staff
+from ost.models import site as sites
 from ost.models.lookup import duplicate_case, duplicate_decision
 from ost.models.patient import fingerprint, patient
 from ost.services import sealed
@@ -139,11 +140,14 @@ class Case:
 def cases(house: House, actor: Actor) -> list[Case]:
     """Cases whose both homes lie in the actor's scope, undecided ones first. No name is opened."""
     with house.read() as tx:
-        found = _read(tx, _CASES.limit(MOST * 4))
-        allowed = [c for c in found if _may(house, actor, c)]
-        decided = _decisions(tx, [c.id for c in allowed])
-    shown = [Case(c.id, c.site, c.at, c.alike, c.sides, decided.get(c.id, ())) for c in allowed]
-    return sorted(shown, key=lambda c: c.state != "undecided")[:MOST]
+        every = tx.execute(sa.select(sites.site.c.id)).scalars().all()
+        mine = [site for site in every if may(house, actor, "duplicate.review", site)]
+        # Chosen before they are cut off: other counties' newer cases push no undecided one out of sight.
+        query = _CASES.where(_ONE.c.home_site.in_(mine), _TWO.c.home_site.in_(mine))
+        order = (sa.exists().where(_D.c.of_case == _K.c.id), _K.c.at.desc(), _K.c.id)
+        found = _read(tx, query.order_by(None).order_by(*order).limit(MOST))
+        decided = _decisions(tx, [c.id for c in found])
+    return [Case(c.id, c.site, c.at, c.alike, c.sides, decided.get(c.id, ())) for c in found]
 
 
 def open_case(house: House, actor: Actor, case_id: str) -> Case:

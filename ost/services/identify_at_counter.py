@@ -10,6 +10,7 @@ failed one names nobody. What the PIN is checked against is in `ost.services.car
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -27,7 +28,7 @@ from ost.services.identity_choice import CARD, DOCUMENT, NUMBER_FACE, Choice
 from ost.services.identity_rows import OFFERED, PIN_WANTED, say
 from ost.services.known_here import known_here
 from ost.services.stranger import tell_about
-from ost.services.throttle import Subject, forgive
+from ost.services.throttle import Subject, count_try, forgive
 from ost.services.touched import (
     ARRIVAL,
     CONFIRMED,
@@ -315,8 +316,21 @@ def _wanting(work: Work, policy, counter, row, path: str, reason: str | None, pr
             return Shown(WANTS_PIN, PIN_WANTED)
         if proof.pin_hash != row.pin_hash:
             return Shown(REFUSED, "card_pin_wrong")  # changed between the look and the lock
-    if path == DOCUMENT and identity_rows.birth_date(work, row) != proof.born:
+    if path == DOCUMENT:
+        return _birth_date(work, policy, row, proof.born)
+    return None
+
+
+def _birth_date(work: Work, policy, row, born) -> Shown | None:
+    """Why the typed birth date does not show who this is. Tries are counted per person in the whole network
+    before they are compared, as for a PIN: else it could be found by asking, and with it who was dosed today."""
+    tries = (Subject("pin", work.keys.search_mac("patient birth date", row.id)),)
+    lock = timedelta(minutes=policy.int("sign_in_lock_minutes"))
+    if count_try(work.tx, tries, work.now, policy, lock).wait_s:
+        return Shown(REFUSED, "document_use_another_way")
+    if identity_rows.birth_date(work, row) != born:
         return Shown(REFUSED, "birth_date_differs")
+    forgive(work.tx, tries)
     return None
 
 
@@ -357,8 +371,6 @@ def failed(house, actor, where, path, code, reason=None, data: dict | None = Non
     return shown
 
 
-
-
 def counter_row(house: House, counter_id: str) -> sa.Row:
     """The counter as it is, its site, its zone and its policy."""
     c, s = sites.counter, sites.site
@@ -371,8 +383,6 @@ def counter_row(house: House, counter_id: str) -> sa.Row:
     if row is None:
         raise Refusal("counter_unknown")
     return row
-
-
 
 
 def _require_dose(house: House, counter_id: str, dose_id: str) -> str:
