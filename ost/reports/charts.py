@@ -97,7 +97,8 @@ def det(figures: dict, label: str, fmr_word: str, fnmr_word: str, eer_word: str,
         parts.append(f'<circle cx="{x(figures["eer"]):.1f}" cy="{y(figures["eer"]):.1f}" r="4" fill="{AMBER}"/>')
         parts.append(_text(x(figures["eer"]) + 8, y(figures["eer"]) - 6, eer_word, anchor="start", fill=INK))
     if unsure > _LEFT + 80:
-        parts.append(_text(_LEFT + 6, _TOP + inner_h - 8, small_word, anchor="start", size=12))
+        # At the top: the curve and the EER lie at the bottom left when a device is good.
+        parts.append(_text(_LEFT + 6, _TOP + 14, small_word, anchor="start", size=12))
     parts.append(_text(_LEFT + inner_w / 2, HEIGHT - 10, fmr_word, fill=INK, size=14))
     parts.append(_text(14, _TOP + inner_h / 2, fnmr_word, fill=INK, size=14, turn=True))
     return _frame(parts, label)
