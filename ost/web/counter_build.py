@@ -77,7 +77,7 @@ def view(pulse: counter_page.Pulse, desk: Desk, screen: str = "") -> cv.CounterV
         queue=_queue(pulse, seen, counter_page.lookalikes(house(), pulse.site, today)),
         reader=counter_reader.view(pulse),
         person=_versioned(_person(pulse, desk, seen, today, screen)),
-        demo_fingers=demo_reader.fingers(pulse.site, plugged=pulse.reader != "offline"),
+        demo_fingers=demo_reader.fingers(pulse.site),
     )
 
 

@@ -7,6 +7,7 @@ that failed is kept there and said here, in the dialog where its field stands.
 from __future__ import annotations
 
 from flask import Response, request
+from flask_babel import gettext as _
 
 from ost import policies, wording
 from ost.answers import field_texts, say
@@ -110,7 +111,8 @@ def identify(counter_id: str):
         return answer(counter_id, dialog=DIALOG, d=_form(pulse, number, typed, errors))
     if shown.result == REFUSED and shown.code in _BESIDE:
         said = say(shown.code, shown.data)
-        errors = {_BESIDE[shown.code]: [f"{said['title']} {said['action']}"]}
+        what = _("%(what)s: %(now)s", what=said["title"], now=said["action"])
+        errors = {_BESIDE[shown.code]: [what]}
         return answer(counter_id, dialog=DIALOG, d=_form(pulse, number, typed, errors))
     new_person(second=typed.get("witness_username") or desk().second)
     return _said(pulse, shown)

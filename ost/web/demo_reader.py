@@ -46,7 +46,7 @@ def beat(counter_id: str) -> None:
         simulate_touch.beat(house(), _keys(), counter_id)
 
 
-def fingers(site: str, plugged: bool = True) -> tuple[DemoFinger, ...]:
+def fingers(site: str) -> tuple[DemoFinger, ...]:
     """The panel's buttons; none outside the demo."""
     if not settings().demo:
         return ()
@@ -57,8 +57,8 @@ def fingers(site: str, plugged: bool = True) -> tuple[DemoFinger, ...]:
         DemoFinger("stranger", _("Somebody unknown")),
         DemoFinger("vanish", _("Lose the reader during a touch")),
     ]
-    cable = DemoFinger("unplug", _("Unplug")) if plugged else DemoFinger("plug", _("Plug in"))
-    return (*people, *others, cable)
+    # Both, always: the panel is not drawn again while the page stays open.
+    return (*people, *others, DemoFinger("unplug", _("Unplug")), DemoFinger("plug", _("Plug in")))
 
 
 def _keys():
