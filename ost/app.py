@@ -53,31 +53,36 @@ class Ost:
     settings: Settings
 
 
-def create_app(settings: Settings, database: Database | None = None, keyring: KeyRing | None = None) -> Flask:
-    """The application. Without `database` and `keyring` they are opened as the settings say.
-
-    Raises startup.NotReady with one clear sentence when it must not serve.
-    """
-    log.configure(settings.log_level, settings.log_json)
+def make_house(settings: Settings, database: Database | None = None, keyring: KeyRing | None = None) -> House:
+    """The house these settings describe, checked: raises startup.NotReady when it must not serve."""
     keyring = keyring or keys.load(settings.keys)
-    if database is None:
-        startup.hold_server_lock(settings)
-    database = database or Database(settings.database_url, pool_size=settings.threads + 2)
     house = House(
-        database,
+        database or Database(settings.database_url, pool_size=settings.threads + 2),
         keyring,
         policy_name=settings.policy,
         demo=settings.demo,
         backdate_days=settings.backdate_days,
     )
     startup.check(settings, house)
+    return house
+
+
+def create_app(settings: Settings, database: Database | None = None, keyring: KeyRing | None = None) -> Flask:
+    """The application. Without `database` and `keyring` they are opened as the settings say.
+
+    Raises startup.NotReady with one clear sentence when it must not serve.
+    """
+    log.configure(settings.log_level, settings.log_json)
+    if database is None:
+        startup.hold_server_lock(settings)
+    house = make_house(settings, database, keyring)
 
     app = Flask(__name__, root_path=str(ROOT / "ost"), template_folder=str(ROOT / "templates"))
     app.request_class = InMemory
     app.extensions["ost"] = Ost(house, settings)
     app.logger.setLevel(logging.INFO)
     app.config.update(
-        SECRET_KEY=keyring.session,
+        SECRET_KEY=house.keys.session,
         SESSION_COOKIE_NAME="__Host-ost_form" if settings.secure_cookies else "ost_form",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=settings.secure_cookies,

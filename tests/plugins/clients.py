@@ -18,12 +18,14 @@ from flask.testing import FlaskClient
 from flask_wtf.csrf import generate_csrf
 
 from config.settings import load_settings
-from ost import keys
-from ost.app import create_app
+from devices.evaluate.store import Store
+from ost import keys, log
+from ost.app import Ost, create_app, make_house
 from ost.gate import cookie_name
 from ost.models import staff
-from ost.services import credentials, sessions
+from ost.services import credentials, evaluate_at_station, sessions
 from ost.services.work import Actor, House
+from ost.web import evaluation
 from tests import make
 
 PASSWORD = "seven quiet lanterns"
@@ -78,15 +80,50 @@ def make_app(database, home, **settings: str) -> Flask:
     return app
 
 
+class Shell:
+    """The application of one worker, put around one house after another.
+
+    Its routes and templates are the same for every test, and putting them together takes most of a page test's
+    time; what is kept between requests lies in the house, which is new each time. A test that adds a route, or needs
+    two applications at once, makes its own with `make_app`.
+    """
+
+    def __init__(self, database, home):
+        self._app = make_app(database, home)
+        self._config, self._routes = dict(self._app.config), len(self._app.view_functions)
+
+    def around(self, database, home) -> Flask:
+        app = self._app
+        assert len(app.view_functions) == self._routes, "a test added a route to the application of all: use make_app"
+        settings = load_settings({"OST_MODE": "demo", "OST_HOME": str(home), "OST_LOG_LEVEL": "WARNING"})
+        house = make_house(settings, database, keys.ephemeral())
+        house.memo[evaluate_at_station.STORE] = Store(settings.home / evaluation.FOLDER)
+        app.extensions["ost"] = Ost(house, settings)
+        app.config.clear()
+        app.config.update(self._config, SECRET_KEY=house.keys.session, LARGE_BODIES=dict(self._config["LARGE_BODIES"]))
+        log.configure(settings.log_level, settings.log_json)
+        app.testing = False
+        return app
+
+
+_shell: list[Shell] = []
+
+
+def app_around(database, home) -> Flask:
+    if not _shell:
+        _shell.append(Shell(database, home))
+    return _shell[0].around(database, home)
+
+
 @pytest.fixture
 def app(sqlite_database, tmp_path) -> Flask:
-    return make_app(sqlite_database, tmp_path)
+    return app_around(sqlite_database, tmp_path)
 
 
 @pytest.fixture
 def app_on(database, tmp_path) -> Flask:
     """On each database in turn."""
-    return make_app(database, tmp_path)
+    return app_around(database, tmp_path)
 
 
 def house_of(app: Flask) -> House:

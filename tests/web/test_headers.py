@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests import make
-from tests.plugins.clients import house_of
+from tests.plugins.clients import Pages, house_of, make_app
 
 PATHS = [
     "/sign-in",
@@ -48,18 +48,20 @@ def test_pages_are_not_kept_by_the_browser_and_files_are(app, pages):
     assert "no-store" not in pages().get("/static/icons.svg").headers.get("Cache-Control", "")
 
 
-def test_a_nonce_is_new_each_time_and_only_where_used(app, pages):
+def test_a_nonce_is_new_each_time_and_only_where_used(sqlite_database, tmp_path):
     from ost.headers import nonce
     from ost.http import open_route
 
+    app = make_app(sqlite_database, tmp_path)
+    browser = Pages(app)
     app.add_url_rule("/with-script", "with_script", open_route(lambda: nonce()))
     seen = set()
     for _ in range(3):
-        answer = pages().get("/with-script")
+        answer = browser.get("/with-script")
         assert f"'nonce-{answer.get_data(as_text=True)}'" in answer.headers["Content-Security-Policy"]
         seen.add(answer.get_data(as_text=True))
     assert len(seen) == 3
-    assert "nonce" not in pages().get("/sign-in").headers["Content-Security-Policy"]
+    assert "nonce" not in browser.get("/sign-in").headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nowhere"])

@@ -15,7 +15,7 @@ from ost.models import site as sites
 from ost.models import staff, station
 from ost.services import sessions
 from tests import make
-from tests.plugins.clients import PIN, Pages, house_of, make_app, make_person
+from tests.plugins.clients import PIN, Pages, house_of, make_app, make_person, sign_in_as
 
 IDLE = timedelta(seconds=policies.policy("tw").int("idle_lock_s"))
 
@@ -173,11 +173,14 @@ def test_a_fragment_of_a_locked_page_leads_the_whole_page_to_the_pin(app, lin, p
     assert text(answer) == ""
 
 
-def test_a_page_that_refreshes_itself_keeps_nobody_signed_in(app, lin, pages, clock):
+def test_a_page_that_refreshes_itself_keeps_nobody_signed_in(sqlite_database, tmp_path, clock):
     from ost.http import quiet, signed_in
 
+    app = make_app(sqlite_database, tmp_path)
     app.add_url_rule("/refreshes", "refreshes", quiet(signed_in(lambda: "seen")))
-    browser = pages(lin.actor)
+    make.make_site(house_of(app))
+    lin = make_person(house_of(app), "nurse")
+    browser = Pages(app, sign_in_as(app, lin.actor, sessions.PAGE))
     for _ in range(10):
         clock.shift(IDLE / 10)
         answer = browser.get("/refreshes")
