@@ -32,7 +32,7 @@ from devices.interface import (
     Sample,
 )
 
-from .captures import Label
+from .captures import MAX_CAPTURES, Label
 from .document import Device, Tries
 from .process import Impression, from_picture, from_template
 from .store import Store, pack_impression, unpack_impression, write_whole
@@ -74,6 +74,7 @@ class Plan:
             and all(_FINGERS.match(finger) for finger in self.fingers)
             and 1 <= self.impressions <= MAX_IMPRESSIONS
             and 1 <= self.tries <= MAX_TRIES
+            and self.people * len(self.fingers) * self.impressions <= MAX_CAPTURES
         )
         if not within:
             raise SessionError("evaluation_plan_wrong")
@@ -233,14 +234,17 @@ class Sessions:
     def names(self) -> list[str]:
         return sorted(path.stem for path in self.folder.glob("*.sealed")) if self.folder.is_dir() else []
 
-    def load(self, name: str) -> Session:
-        """Raises KeyError for none of that name, StoreBroken where it does not open."""
+    def load(self, name: str, ready: bool = True) -> Session:
+        """`ready`: to be compared; a page that says how far it is, or one more touch, needs no such thing.
+
+        Raises KeyError for none of that name, StoreBroken where it does not open.
+        """
         path = self._path(name)
         if not path.is_file():
             raise KeyError(name)
         kept = json.loads(self.store.unseal(path.read_bytes(), _where(name)))
         plan = kept.pop("plan")
-        impressions = [unpack_impression(i) for i in kept.pop("impressions")]
+        impressions = [unpack_impression(i, ready) for i in kept.pop("impressions")]
         return Session(plan=Plan(**{**plan, "fingers": tuple(plan["fingers"])}), impressions=impressions, **kept)
 
     def begin(self, session: Session) -> Session:

@@ -325,11 +325,11 @@ def pack_impression(impression: Impression) -> dict:
     }
 
 
-def unpack_impression(kept: Mapping) -> Impression:
-    """Raises StoreBroken where the minutiae cannot be read."""
+def unpack_impression(kept: Mapping, ready: bool = True) -> Impression:
+    """`ready`: with what it is compared by, which takes some ms. Raises StoreBroken for unreadable minutiae."""
     record = base64.b64decode(kept["record"]) if kept["record"] else None
     minutiae = found_cylinders = None
-    if record is not None:
+    if ready and record is not None:
         try:
             found = decode(record)
         except BadTemplate:

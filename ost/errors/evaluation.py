@@ -62,7 +62,7 @@ MESSAGES = {
     "evaluation_plan_wrong": Message(
         N_("This plan cannot be captured"),
         N_("People, fingers, impressions or tries are out of range, or a finger is not named as in right_index."),
-        N_("Plan 1 to 500 people, each finger once, and 1 to 20 impressions of it."),
+        N_("Plan 1 to 500 people, each finger once, and 1 to 20 impressions of it; 3,000 impressions in all at most."),
         422,
     ),
     "evaluation_session_name_wrong": Message(

@@ -51,7 +51,7 @@ def load(house: House, name: str, site: str | None = None) -> Session:
     """`site`: of whoever asks; another site's session is none. None: a station's touch, which a task of the
     session's own site has let in."""
     try:
-        found = Sessions(store_of(house)).load(name)
+        found = Sessions(store_of(house)).load(name, ready=False)
     except KeyError:
         raise Refusal("evaluation_session_unknown") from None
     except (SessionError, StoreBroken) as error:
@@ -130,7 +130,7 @@ def _keep(house: House, session: Session, before: int) -> None:
     sessions = Sessions(store_of(house))
     try:
         with sessions.held(session.name):
-            standing = sessions.load(session.name)
+            standing = sessions.load(session.name, ready=False)
             if len(standing.tries) == before and standing.withdrawn == session.withdrawn:
                 sessions.save(session)
                 return

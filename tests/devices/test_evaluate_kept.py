@@ -228,6 +228,7 @@ def test_the_fingers_of_a_person_alternate():
     [
         {"people": 0},
         {"people": 501},
+        {"people": 376, "impressions": 4},  # 3,008: more than can be compared with each other
         {"people": 2, "fingers": ("nose",)},
         {"people": 2, "fingers": ()},
         {"people": 2, "fingers": ("right_index", "right_index")},
@@ -311,6 +312,22 @@ def test_another_plan_or_device_under_the_same_name_is_refused(store):
     for name in ("../up", "", "a b", "x" * 41):
         with pytest.raises(SessionError):
             sessions.load(name)
+
+
+def test_a_page_and_a_touch_read_no_print_of_a_session(store, monkeypatch):
+    """Every look at a full session would take seconds of the serving process."""
+    session, sessions = begun(store)
+    session.meet(Scripted([]).about())
+    session.take(Captured(Sample(FINGER, ISO_TEMPLATE, record(10, 1))))
+    sessions.save(session)
+    with monkeypatch.context() as patched:
+        patched.setattr("devices.evaluate.store.decode", None)
+        light = sessions.load("morning", ready=False)
+        assert light.next() == session.next()
+        light.tried += 1
+        sessions.save(light)
+    [kept] = sessions.load("morning").impressions
+    assert (kept.record, len(kept.cylinders)) == (session.impressions[0].record, len(session.impressions[0].cylinders))
 
 
 def test_only_one_works_on_a_session(store):
