@@ -27,6 +27,7 @@ from ost.services import patient_read, sealed
 from ost.services.access import require
 from ost.services.decision import Shown
 from ost.services.expected import expected
+from ost.services.identity_rows import offered_before
 from ost.services.known_here import known_here
 from ost.services.patient_read import SAME_READING
 from ost.services.stand_ins import SHOWN_FOR, simulated_lately
@@ -112,6 +113,9 @@ def pulse(house: House, actor: Actor, counter_id: str) -> Pulse:
     there = row.reader_kind is not None and row.revoked_at is None
     heard = there and row.seen_at is not None and now - row.seen_at < SILENT
     short, _bar, trouble = (row.reader_detail or "").rpartition("|")
+    notice = json.loads(row.notice) if row.notice else None
+    if notice is not None and offered_before(notice, now):
+        notice = None
     state = {"ready": "ready", "partly": "partly"}.get(row.reader_state, "offline")
     if row.reader_state == "revoked":
         trouble = "reader_revoked"
@@ -123,7 +127,7 @@ def pulse(house: House, actor: Actor, counter_id: str) -> Pulse:
         patient=row.patient,
         dose=row.dose,
         shown_at=row.shown_at,
-        notice=json.loads(row.notice) if row.notice else None,
+        notice=notice,
         version=row.version,
         tz=row.tz,
         phone=row.phone,

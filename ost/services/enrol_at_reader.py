@@ -108,7 +108,10 @@ def take(house: House, gallery: PrintGallery, entered: Entered, task: Task, touc
         return Use({"code": refusal.code}, done=True)
     except FingerprintError as error:
         return Use(_too_poor(error))
-    likeness = fingerprints.compare(house, gallery, task.patient, read)
+    try:
+        likeness = fingerprints.compare(house, gallery, task.patient, read)
+    except Refusal as refusal:  # the server was started a moment ago
+        return Use({"code": refusal.code})
     with house.read() as tx:
         before = _standing(tx, task.patient, task.finger)
     agrees = fingerprints.agrees(before + 1, task.finger, likeness.own, touch.simulated)

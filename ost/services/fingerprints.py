@@ -118,7 +118,10 @@ class Likeness:
 
 
 def compare(house: House, gallery: PrintGallery, patient_id: str, read: Impression) -> Likeness:
+    """Refusal("gallery_loading") while the first load runs: a second record would not be found, then or later."""
     gallery.refresh(house, [patient_id])
+    if not gallery.progress.ready:
+        raise Refusal("gallery_loading")
     own = gallery.search(read.cylinders, among=[patient_id], limit=1)
     near = gallery.search(read.cylinders, limit=8)
     others = tuple(c for c in near if c.person != patient_id and c.score >= DUPLICATE)

@@ -216,7 +216,7 @@ def _second_wanted(house: House, where, person: str) -> bool:
     with house.read() as tx:
         if owner_of_open_dose(tx, where.dose) is not None:
             return False  # hand-over: one tap, as the policy says
-    return person not in identity_rows.offered(where.notice)
+    return person not in identity_rows.offered(where.notice, house.now())
 
 
 def present(
@@ -243,7 +243,8 @@ def present(
         purpose = HAND_OVER if owner is not None else ARRIVAL
         chosen = identity_choice.choice(work.tx, where.site, policy)
         allowed = allowed_paths(policy, HAND_OVER) if purpose == HAND_OVER else chosen.paths
-        from_touch = purpose == ARRIVAL and path == NUMBER_FACE and person in identity_rows.offered(now.notice)
+        faces = identity_rows.offered(now.notice, work.now)
+        from_touch = purpose == ARRIVAL and path == NUMBER_FACE and person in faces
         second, shown = None, None
         if path not in allowed and not from_touch:
             shown = Shown(REFUSED, "identity_path_not_allowed", data={"allowed": ", ".join(allowed)})

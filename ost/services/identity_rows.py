@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -17,6 +17,8 @@ from ost.services.work import Work, new_id
 
 OFFERED = "offered_after_touch"  # the reason of a tap on a face that a touch had offered
 PIN_WANTED = "pin_wanted"
+#: So long a tap on a face that a touch offered stands for itself; later it is a face out of the list, as any other.
+OFFERED_FOR = timedelta(minutes=5)
 
 
 def keep_try(work: Work, counter: str, path: str, purpose: str, shown, *, reason=None, document=None, second=None):
@@ -72,9 +74,15 @@ def say(work: Work, counter, notice: dict | None, **values) -> None:
     )
 
 
-def offered(notice: str | None) -> tuple[str, ...]:
-    """The people whose faces a touch offered."""
-    return tuple((json.loads(notice) if notice else {}).get("candidates", ()))
+def offered(notice: str | None, now: datetime) -> tuple[str, ...]:
+    """The people whose faces a touch offered just now."""
+    said = json.loads(notice) if notice else {}
+    return () if offered_before(said, now) else tuple(said.get("candidates", ()))
+
+
+def offered_before(said: dict, now: datetime) -> bool:
+    """Whether a notice offers faces for a touch of some time ago: whoever touched has long left."""
+    return "candidates" in said and now - datetime.fromisoformat(said["at"]) > OFFERED_FOR
 
 
 def birth_date(work: Work, row: sa.Row) -> date | None:

@@ -13,7 +13,8 @@ from ost.errors import Refusal
 from ost.models import audit
 from ost.models import site as sites
 from ost.models import station as models
-from ost.services import fingerprints
+from ost.models.patient import fingerprint
+from ost.services import counter_page, fingerprints
 from ost.services import identify_at_counter as at_counter
 from ost.services.card_pin import give_pin
 from ost.services.gallery import PrintGallery
@@ -145,6 +146,38 @@ def test_two_alike_prints_offer_faces_and_a_tap_needs_no_reason(house, clinic, p
     shown = at_counter.by_face(house, clinic.nurse, clinic.counter, clinic.patient)
     assert (shown.result, shown.patient, shown.arrival_number) == ("shown", clinic.patient, 1)
     assert rows(house, models.identity_evidence)[-1].reason == "offered_after_touch"
+
+
+def test_a_face_offered_long_ago_is_no_tap_without_a_second_person(house, clock, clinic, people, station):
+    enrol(house, people["neighbour"], PERSON, "left_thumb")
+    assert station.touch(PERSON).result == "choose"
+    clock.shift(timedelta(minutes=6))
+    assert counter_page.pulse(house, clinic.nurse, clinic.counter).notice is None
+    with pytest.raises(Refusal) as refused:
+        at_counter.by_face(house, clinic.nurse, clinic.counter, clinic.patient)
+    assert "witness" in refused.value.fields
+    assert counter(house).patient is None
+    assert station.touch(PERSON).result == "choose"
+    clock.shift(timedelta(minutes=4))
+    assert clinic.patient in counter_page.pulse(house, clinic.nurse, clinic.counter).notice["candidates"]
+    assert at_counter.by_face(house, clinic.nurse, clinic.counter, clinic.patient).result == "shown"
+
+
+def test_nobody_is_enrolled_before_everybody_can_be_compared(house, clinic, people):
+    import base64
+
+    from tests.touch import picture
+
+    gallery = PrintGallery()
+    gallery._warming = True  # as if the background load had only begun
+    new = make_patient(house)
+    image = base64.b64encode(picture(PERSON, 5)).decode()
+    with pytest.raises(Refusal, match="gallery_loading"):
+        fingerprints.enrol_finger(house, gallery, make_account(house, "registrar"), new, "right_index", 500, image)
+    assert new not in {f.patient for f in rows(house, fingerprint)}
+    gallery._warming = False
+    kept = fingerprints.enrol_finger(house, gallery, make_account(house, "registrar"), new, "right_index", 500, image)
+    assert [d.patient for d in kept.duplicates] == [clinic.patient]
 
 
 def test_a_likeness_at_enrolment_is_shown_and_decides_nothing(house, clinic, people):

@@ -130,6 +130,18 @@ def test_two_touches_at_once_are_compared_with_each_other(house, clinic, station
     assert len(rows(house, fingerprint)) == len(rows(house, models.capture)) == 1
 
 
+def test_nothing_is_kept_while_the_prints_are_being_loaded(house, clinic, station, nurse):
+    """The whole network is compared with at enrolment; later nobody would look again."""
+    begin(house, nurse, clinic)
+    station.gallery._warming = True  # as if the background load had only begun
+    answer = station.touch(PERSON)
+    assert (answer.result, answer.code) == ("taken", "gallery_loading")
+    assert rows(house, fingerprint) == []
+    station.gallery._warming = False
+    assert station.touch(PERSON).code is None
+    assert len(rows(house, fingerprint)) == 1
+
+
 def test_one_finger_is_not_enrolled_under_two_names(house, clinic, station, nurse):
     enrol(house, clinic.patient, PERSON, "right_index")
     begin(house, nurse, clinic, "left_index")
