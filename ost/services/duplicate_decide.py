@@ -151,7 +151,8 @@ def _dosed_lately(work: Work, person: str, home: str) -> bool:
         .where(
             a.c.patient == person,
             o.c.outcome != "not_given",
-            o.c.given_at > work.now - timedelta(hours=hours),
+            # Of today also where a replacement was ordered: part of it may have stayed down.
+            sa.or_(a.c.dosing_day == today, o.c.given_at > work.now - timedelta(hours=hours)),
             sa.or_(r.c.attempt.is_(None), r.c.why == "replacement_ordered"),
         )
         .limit(1)

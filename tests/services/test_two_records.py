@@ -10,7 +10,7 @@ from ost import clock
 from ost.models.lookup import duplicate_case
 from ost.models.patient import fingerprint
 from ost.models.prescription import hold
-from ost.services import duplicate_decide, enrol_at_reader, fingerprints, holds
+from ost.services import amend, duplicate_decide, enrol_at_reader, fingerprints, holds
 from ost.services.outcome import Ending, end
 from ost.services.verify import verify
 from tests.make import (
@@ -77,6 +77,19 @@ def test_a_dose_of_late_yesterday_holds_the_other_record_early_today(house, clin
     found_alike(house, clinic.patient, twice)
     same(house, reviewer, case_of(house, clinic.patient, twice), clinic.patient)
     assert (clinic.patient, "other_record_dosed_today") in open_holds(house)
+    assert give(house, clinic).state == "refused"
+
+
+def test_half_a_dose_whose_replacement_was_ordered_is_no_free_slot_of_the_other_record(
+    house, clinic, twice, reviewer, clock
+):
+    prescriber = make_account(house, "prescriber", scope="*", scope_kind="network")
+    given = give(house, clinic, patient_id=twice)
+    end(house, clinic.nurse, Ending(given.dose_id, "partly", swallowed_ug=30_000, disposition="spilled"))
+    amend.order_replacement(house, prescriber, given.dose_id, reason="spilled")
+    clock.shift(timedelta(hours=9))
+    found_alike(house, clinic.patient, twice)
+    same(house, reviewer, case_of(house, clinic.patient, twice), clinic.patient)
     assert give(house, clinic).state == "refused"
 
 
