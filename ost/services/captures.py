@@ -82,6 +82,8 @@ def receive_capture(
         extract_ms = round((monotonic() - started) * 1000) if touch.ending == CAPTURED else None
         measure = Measure(reader.id, touch.touch_ms, extract_ms)
         result = touched.keep(house, gallery, entered, digest, touch, print_, problem, found, measure)
+    except touched.RevokedMeanwhile:
+        return _refuse(house, entered, "station_revoked")
     except IntegrityError:
         # The same challenge was used by another post while this one was being read.
         known = _answer_before(house, entered, digest)

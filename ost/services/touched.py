@@ -21,7 +21,7 @@ from ost import canonical, clock, policies
 from ost.log import log
 from ost.models import site as sites
 from ost.models.dose import dose_attempt, dose_outcome
-from ost.models.station import capture, identity_evidence
+from ost.models.station import capture, identity_evidence, station
 from ost.services import duress, measures, recognise
 from ost.services.arrive import arrive
 from ost.services.door import Entered
@@ -45,6 +45,10 @@ _TRIES = 3
 
 class _Changed(Exception):
     """The counter was locked to a dose, or freed, while the print was compared."""
+
+
+class RevokedMeanwhile(Exception):  # noqa: N818 - no fault: somebody was quicker
+    """The station was revoked after its signature was checked: nothing is kept."""
 
 
 @dataclass(slots=True)
@@ -228,7 +232,13 @@ def keep_capture(
     person: str | None = None,
     score: float = 0.0,
 ) -> dict:
-    """The row of a capture that came through the door, and the answer it bears: {"result", "code", "capture"}."""
+    """The row of a capture that came through the door, and the answer it bears: {"result", "code", "capture"}.
+
+    Raises RevokedMeanwhile: reading and comparing a print takes a second, and after "revoked" nothing counts.
+    """
+    revoked = sa.select(station.c.revoked_at).where(station.c.id == entered.id)
+    if work.tx.execute(revoked).scalar_one() is not None:
+        raise RevokedMeanwhile
     answer = {"result": result, "code": code, "capture": new_id()}
     work.add(
         capture,

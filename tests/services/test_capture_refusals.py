@@ -18,7 +18,7 @@ from ost.models import audit
 from ost.models import station as models
 from ost.models.reader import capture_measure, reader
 from ost.models.site import counter as counters
-from ost.services import device_health, stations
+from ost.services import captures, device_health, stations
 from ost.services.captures import receive_capture
 from ost.services.work import House
 from tests.make import make_account, make_clinic, make_counter
@@ -138,6 +138,18 @@ def test_a_capture_of_a_simulated_reader_in_production(house, station, said):
 
 def test_a_capture_of_a_revoked_station(house, station, said):
     stations.revoke(house, make_account(house, "admin"), station.id, "lost")
+    refused(house, station.touch(PERSON), "station_revoked", said)
+
+
+def test_a_station_revoked_while_its_print_is_read(house, clinic, station, said, monkeypatch):
+    """The signature was right when it was checked; after "revoked" nothing of this station counts."""
+    admin, real = make_account(house, "admin"), captures.probe_of
+
+    def slow(sample):
+        stations.revoke(house, admin, station.id)
+        return real(sample)
+
+    monkeypatch.setattr(captures, "probe_of", slow)
     refused(house, station.touch(PERSON), "station_revoked", said)
 
 
