@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from ost import keys
+from ost import clock, keys
 from ost.db import Database, alembic_config, downgrade, migrate
 from ost.models import append_only_tables, metadata
+from ost.models.station import identity_evidence
 from ost.services import amend
 from ost.services.outcome import Ending, end
+from ost.services.promise import Identity
 from ost.services.verify import verify
 from ost.services.work import House
 from ost.startup import head_revision, revision
-from tests.make import give, make_clinic, make_witness
+from tests.make import give, make_clinic, make_patient, make_prescription, make_witness
 from tests.plugins.databases import KINDS
+from tests.touch import enrol, make_station
 
 
 @pytest.fixture(params=KINDS)
@@ -128,6 +133,29 @@ def test_down_and_up_again_with_data(empty):
     migrate(empty)
     a_morning(empty)
     assert revision(empty) == head_revision(empty)
+
+
+def test_a_house_of_the_first_revision_goes_on_under_the_last(empty):
+    """Doses, stations and fingers of before the readers of revision 0002: each row holds, and their fingers call them."""
+    migrate(empty)
+    house = House(empty, keys.ephemeral(), demo=True)
+    clinic = make_clinic(house)
+    person = make_patient(house)
+    make_prescription(house, person, elsewhere_on=clock.now().date() - timedelta(days=1))
+    enrol(house, person, 101)
+    station = make_station(house)
+    before = verify(house)
+    downgrade(empty, "0001")  # none of these rows lies in a table of 0002, but for one that is working state
+    migrate(empty)
+    after = verify(house)
+    assert after.passed and (after.events, after.rows) == (before.events, before.rows)
+    assert station.touch(101).result == "shown"
+    with house.read() as tx:
+        seen = tx.execute(sa.select(identity_evidence)).one()
+    assert seen.patient == person
+    answer = give(house, clinic, patient_id=person, identity=Identity("finger", seen.capture))
+    assert answer.state == "promised", answer
+    assert verify(house).passed
 
 
 def test_from_each_with_data_to_the_last(empty):
