@@ -58,7 +58,7 @@ def _set_to(pulse: Pulse) -> dict:
     if task is None:
         return {}
     word = _("Enrolling a finger") if task.kind == station_task.ENROL else _("Evaluating a reader")
-    return {"word": word, "detail": _("Until that ends, touches call nobody to this counter.")}
+    return {"word": word, "detail": _("Until that ends, touches call nobody to this counter."), "calls": False}
 
 
 def _several(pulse: Pulse) -> dict:

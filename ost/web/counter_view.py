@@ -91,6 +91,7 @@ class ReaderView:
     detail: str = ""  # what to do
     simulated: bool = False
     word: str = ""  # for the bar; "" = the state's usual word
+    calls: bool = True  # False: its touches are for enrolling or evaluating now, and bring nobody here
     version: str = ""  # no dot in it: part of the page's token
 
 

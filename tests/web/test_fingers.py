@@ -83,7 +83,9 @@ def test_a_finger_is_enrolled_by_touching_the_demos_reader(house, clinic, nurse)
 def test_the_counters_page_says_what_its_reader_is_for_until_it_is_stopped(house, clinic, nurse):
     nurse.post("/workplace", {"site": clinic.site, "counter": COUNTER})
     assert begin(nurse, clinic).status_code == 303
-    assert "Enrolling a finger" in text_of(nurse.get(f"/counter/{COUNTER}"))
+    counter = nurse.get(f"/counter/{COUNTER}")
+    assert "Enrolling a finger" in text_of(counter) and "touches call nobody" in text_of(counter)
+    assert "way--off" in counter.get_data(as_text=True) and "Touch the reader" not in text_of(counter)
     assert nurse.post(address(clinic, "/reader/stop"), {"counter": COUNTER}).status_code == 303
     assert tasks(house) == []
     assert "Enrolling a finger" not in text_of(nurse.get(f"/counter/{COUNTER}"))
