@@ -305,9 +305,11 @@ def finish(name: str):
 
     def job(progress):
         with sessions.held(name):
-            made = evaluate_session(
-                kept_in, sessions.load(name), now(), language=said, how="station", progress=progress
-            )
+            try:
+                whole = sessions.load(name)
+            except KeyError:  # the button was pressed twice, and the first has made the report
+                raise SessionError("evaluation_session_unknown") from None
+            made = evaluate_session(kept_in, whole, now(), language=said, how="station", progress=progress)
             sessions.end(name)
         return made
 

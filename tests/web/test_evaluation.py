@@ -273,6 +273,25 @@ def test_the_same_post_again_is_one_touch(admin, house, clinic, store):
     assert "1 / 4" in text_of(admin.get("/evaluations/sessions/morning"))
 
 
+def test_a_session_that_is_finished_twice_is_one_report(admin, house, clinic, store):
+    station = make_station(house, clinic.counter)
+    admin.post("/evaluations/sessions", PLAN)
+    admin.post("/evaluations/sessions/morning/attend", {"counter": clinic.counter})
+    for person, number in ((1, 1), (1, 2), (2, 1)):
+        assert lay(station, person, number).result == "taken"
+    with runs._one_at_a_time:
+        answers = [admin.post("/evaluations/sessions/morning/finish", {}) for _ in range(2)]
+    found = [
+        finished(store, type("Answer", (), {"get_json": lambda self, to=to: {"url": to}})())
+        for to in (answer.headers["Location"] for answer in answers)
+    ]
+    assert sorted((run.state, run.code) for run in found) == [
+        (runs.DONE, None),
+        (runs.FAILED, "evaluation_session_unknown"),
+    ]
+    assert len(store.list()) == 1
+
+
 def test_a_participant_leaves_from_the_page(admin, house, clinic):
     admin.post("/evaluations/sessions", PLAN)
     assert admin.post("/evaluations/sessions/morning/withdraw", {"person": "p01"}).status_code == 303
