@@ -38,7 +38,7 @@ def _page(patient_id: str, errors: dict | None = None, last=None):
         errors=errors or {},
         last=last,
         practice=house().demo,
-        from_picture=bool(last) or bool(errors) and "counter" not in errors,
+        from_picture=bool(last) or (bool(errors) and "counter" not in errors),
         **_enrolling(patient_id),
     )
 

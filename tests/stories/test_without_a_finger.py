@@ -94,13 +94,15 @@ def test_the_number_and_the_face_with_a_second_pair_of_eyes(story, nurse, axe):
 
 def test_a_document_and_its_birth_date(story, nurse):
     person = story.person("steady")
+    nurse.press("[data-way=document]")  # the tile; which way is not asked a second time
     dialog = nurse.types_number(person.number)
-    nurse.picks(dialog, "path", "document")
+    expect(dialog.locator("input[name=path][value=document]")).to_be_checked()
     nurse.picks(dialog, "reason", "patient_prefers")
     nurse.picks(dialog, "document", "national_id_card")
     dialog.locator("input[name=birth_date]").fill("1979-05-03")
     nurse.page.keyboard.press("F2")
     nurse.page.locator("#f-birth_date-error").wait_for()
+    expect(nurse.page.locator("#f-birth_date")).to_be_focused()
     assert story.rows("SELECT path, result FROM identity_try") == [("document", "refused")]
 
 
@@ -110,6 +112,10 @@ def test_the_pin_on_the_persons_own_side(story, nurse, page):
     side.goto(f"{story.url}/counter/HUA1-1/patient-side")
     nurse.scan(person.card)
     nurse.sees("pin")
+    for digit in "97":  # the counter has digits to tap as well
+        nurse.press(f"#pin-form [data-key='{digit}']")
+    expect(nurse.page.locator("#card-pin")).to_have_value("97")
+    expect(nurse.page.locator("#card-pin")).to_be_focused()
     side.wait_for_selector("#side-pin")
     for digit in person.pin:
         side.click(f"[data-key='{digit}']")
