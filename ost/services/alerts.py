@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from ost.errors import Refusal
 from ost.models.identity import quiet_alert, quiet_alert_seen
@@ -64,10 +65,16 @@ def mark_seen(house: House, actor: Actor, alert_id: str) -> None:
     if alert_id not in mine:
         raise Refusal("alert_unknown")
     mark = _mark(house, alert_id, actor)
-    with house.work(actor, None, "alert.seen") as work:
-        s = quiet_alert_seen
-        if work.tx.execute(sa.select(s.c.mark).where(s.c.mark == mark)).first() is None:
-            work.add(s, mark=mark, by=actor.id, at=work.now)
+    try:
+        with house.work(actor, None, "alert.seen") as work:
+            s = quiet_alert_seen
+            if work.tx.execute(sa.select(s.c.mark).where(s.c.mark == mark)).first() is None:
+                work.add(s, mark=mark, by=actor.id, at=work.now)
+    except IntegrityError:
+        # Two taps at the same moment: the other one wrote the mark.
+        with house.read() as tx:
+            if tx.execute(sa.select(quiet_alert_seen.c.mark).where(quiet_alert_seen.c.mark == mark)).first() is None:
+                raise
 
 
 def _found(house: House, actor: Actor) -> frozenset[str]:
