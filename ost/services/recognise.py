@@ -52,9 +52,7 @@ def recognise(
     house: House, gallery: PrintGallery, site: str, probe: Cylinders, simulated: bool = False
 ) -> Recognised:
     """Raises TooFewCylinders: "touch again", never a mismatch."""
-    with house.read() as tx:
-        tz = tx.execute(sa.select(sites.site.c.tz).where(sites.site.c.id == site)).scalar_one()
-        here = known_here(tx, site, clock.dosing_day(house.now(), tz))
+    here = _known(house, site)
     gallery.refresh(house, here)
     point = IDENTIFY_SIMULATED if simulated else IDENTIFY_SITE
     found = _standing(house, gallery.search(probe, among=here, limit=_NEAREST))
@@ -80,6 +78,22 @@ def confirms(
     found = _standing(house, gallery.search(probe, among=[person], limit=1))
     score = found[0].score if found else 0.0
     return verify(score, simulated), score, found[0].finger if found else None
+
+
+def another_too(
+    house: House, gallery: PrintGallery, site: str, person: str, probe: Cylinders, simulated: bool = False
+) -> bool:
+    """Whether the print would confirm somebody else known at the site as well: a finger kept under two people."""
+    here = _known(house, site)
+    gallery.refresh(house, here)
+    found = _standing(house, gallery.search(probe, among=here, limit=_NEAREST, besides=[person]))
+    return bool(found) and verify(found[0].score, simulated)
+
+
+def _known(house: House, site: str) -> frozenset[str]:
+    with house.read() as tx:
+        tz = tx.execute(sa.select(sites.site.c.tz).where(sites.site.c.id == site)).scalar_one()
+        return known_here(tx, site, clock.dosing_day(house.now(), tz))
 
 
 def _standing(house: House, found: list[Candidate]) -> list[Candidate]:

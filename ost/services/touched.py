@@ -148,7 +148,7 @@ def _fingers_in_use(house: House, site: str) -> bool:
 
 def _hand_over(house, gallery, entered, touch, print_, dose, owner) -> _Finding:
     right, score, finger = recognise.confirms(house, gallery, owner, print_, touch.simulated)
-    if right:
+    if right and not recognise.another_too(house, gallery, entered.site, owner, print_, touch.simulated):
         return _Finding(CONFIRMED, None, owner, HAND_OVER, dose, score, finger=finger)
     found = recognise.recognise(house, gallery, entered.site, print_, touch.simulated)
     if found.kind == recognise.PERSON and found.person != owner:
@@ -157,6 +157,7 @@ def _hand_over(house, gallery, entered, touch, print_, dose, owner) -> _Finding:
         )
     if found.kind == recognise.STRANGER and found.stranger != owner:
         return _Finding(STOPPED, "another_persons_finger", None, dose=dose, score=found.score)
+    # Near to this person and to another: nobody can say whose it is, the card or the face can.
     # Near to nobody: a worn or unenrolled finger looks just like that. Said as "not confirmed".
     return _Finding(AGAIN, "finger_not_confirmed", None, dose=dose, score=score)
 

@@ -387,3 +387,15 @@ def test_a_dose_with_an_outcome_holds_no_counter(house, clinic, people, station,
         assert calls(house, clinic, card).result == "shown"
         assert counter(house).patient == clinic.patient
     assert counter(house).dose is None
+
+
+def test_a_finger_kept_under_two_people_confirms_neither(house, clinic, people, station):
+    """The next in the queue touched first while somebody was enrolled: their finger lies in both records."""
+    promised = give(house, clinic, counter=clinic.counter)
+    assert station.touch(PERSON).result == "confirmed"
+    enrol(house, clinic.patient, NEIGHBOUR, "left_thumb", impressions=1)
+    answer = station.touch(NEIGHBOUR)
+    assert answer.result in ("again", "stopped")
+    assert station.touch(PERSON).result == "confirmed"  # their own finger is nobody else's
+    face = at_counter.confirm_by_face(house, clinic.nurse, clinic.counter, promised.dose_id, "reader_fault")
+    assert face.result == "confirmed"
