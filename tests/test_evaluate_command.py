@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socket
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from ost.commands import evaluate as module
 from ost.commands.devices import command
@@ -212,3 +215,20 @@ def test_a_report_fetches_nothing_from_outside():
 )
 def test_percentages_say_as_much_as_they_know(fraction, text):
     assert Words.percent(fraction).replace("\u00a0", " ") == text
+
+
+def test_no_narrow_terminal_swallows_a_verdict(monkeypatch, tmp_path):
+    """Chinese has no spaces: a line that cannot be broken was cut with an ellipsis, and figures with it."""
+    sentence = "由此樣本尚無法判定是否適合在一個機構的人員中找出是誰：不同手指只比對了 2,597 次，需要 3,000 次。"
+    shown = io.StringIO()
+    monkeypatch.setattr(module, "console", Console(file=shown, width=60))
+    monkeypatch.setattr(module, "_figures", lambda document: "")
+    document = {
+        "verdicts": {"site_identification": {"level": "undecided", "sentence": sentence}},
+        "files": {"html": None, "pdf": None, "pdf_missing_because": next(iter(module.NO_PDF))},
+        "signature": {"key_name": "a1b2"},
+    }
+    module._show(SimpleNamespace(document=document, folder=tmp_path))
+    text = shown.getvalue()
+    assert "…" not in text
+    assert sentence.replace(" ", "") in re.sub(r"site identification|undecided|\s", "", text)

@@ -63,6 +63,8 @@ def list_(as_json: bool) -> None:
     with console.status("Looking ..."):
         found = discover()
     table = Table(box=None, show_header=False, padding=(0, 1))
+    for _column in range(4):
+        table.add_column(overflow="fold")  # an address or a path is no use without its end
     for each in found:
         mark = "[red]no[/]" if each.trouble else "[green]ok[/]"
         table.add_row(mark, each.kind, escape(each.label), escape(_state(each)))

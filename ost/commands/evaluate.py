@@ -219,6 +219,8 @@ def _pause(code: str) -> bool:
 def _show(kept: Kept) -> None:
     document = kept.document
     table = Table(box=None, show_header=False, padding=(0, 1))
+    for _column in range(3):
+        table.add_column(overflow="fold")  # Chinese has no spaces to break at; else the rest of a line is left out
     for use, verdict in document["verdicts"].items():
         colour = _LEVELS[verdict["level"]]
         table.add_row(use.replace("_", " "), f"[{colour}]{verdict['level']}[/]", verdict["sentence"])
