@@ -61,10 +61,18 @@ def load(house: House, name: str, site: str | None = None) -> Session:
     return found
 
 
-def of_site(house: House, site: str) -> list[Session]:
-    """The sessions under way at a site, by name."""
-    found = (load(house, name) for name in Sessions(store_of(house)).names())
-    return [session for session in found if session.site == site]
+def of_site(house: House, site: str) -> tuple[list[Session], list[str]]:
+    """The sessions under way at a site, by name; and why others of this machine do not open, whosever they are."""
+    found, broken = [], []
+    for name in Sessions(store_of(house)).names():
+        try:
+            session = load(house, name)
+        except Refusal as refusal:
+            broken.append(refusal.code)
+            continue
+        if session.site == site:
+            found.append(session)
+    return found, broken
 
 
 def attend(house: House, actor: Actor, site: str, station: str, name: str) -> Task:

@@ -66,13 +66,14 @@ def _index(errors: dict | None = None, values: dict | None = None) -> str:
     for each in kept:  # the newest of a cohort is crossed with all before it
         cohorts.setdefault(each.document["cohort"], matrix_view(each.document, words))
     may = holds("device.evaluate") and site() is not None
+    sessions, broken = at_station.of_site(house(), desk.here()) if may else ([], [])
     return render_template(
         "evaluation/index.html",
         kept=[view(each.document, language()) for each in kept],
         matrices={name: found for name, found in cohorts.items() if len(found["sides"]) > 1},
-        altered=[(each, say("evaluation_altered")) for each in altered],
+        altered=[(f"{each} · ", say("evaluation_altered")) for each in altered] + [("", say(code)) for code in broken],
         may=may,
-        sessions=_sessions() if may else [],
+        sessions=[_left(session) for session in sessions],
         errors=errors or {},
         values=values or {},
         counters=desk.counters() if may else [],
@@ -80,13 +81,9 @@ def _index(errors: dict | None = None, values: dict | None = None) -> str:
     )
 
 
-def _sessions() -> list[dict]:
-    found = []
-    for session in at_station.of_site(house(), desk.here()):
-        step = session.next()
-        left = 0 if step is None else step.of - step.done
-        found.append({"name": session.name, "device": session.device, "left": left})
-    return found
+def _left(session) -> dict:
+    step = session.next()
+    return {"name": session.name, "device": session.device, "left": 0 if step is None else step.of - step.done}
 
 
 @blueprint.get("/<evaluation>")

@@ -11,6 +11,7 @@ import zipfile
 import pytest
 import sqlalchemy as sa
 
+from devices.evaluate.session import Plan, Session, Sessions
 from devices.evaluate.store import SEALED
 from devices.interface import FINGER, ISO_TEMPLATE, Sample, Touch
 from ost.models import audit
@@ -328,6 +329,17 @@ def far(pages, house, clinic):
     """An administrator of another county's site."""
     make.make_site(house, "TPE1", "TPE")
     return pages(make.make_account(house, "admin", scope="TPE1"), site="TPE1")
+
+
+def test_a_session_that_does_not_open_hides_no_other(admin, store):
+    sessions = Sessions(store)
+    for name in ("hall", "ward"):
+        sessions.begin(Session(name, Plan(2, ("right_index",), 2), "Reader", "staff", site="HUA1"))
+    sealed = sessions.folder / "hall.sealed"
+    sealed.write_bytes(sealed.read_bytes()[:-1] + bytes([sealed.read_bytes()[-1] ^ 1]))
+    page = text_of(admin.get("/evaluations"))
+    assert "ward" in page and "hall" not in page
+    assert "Kept minutiae do not open" in page
 
 
 def test_another_sites_session_is_none_of_ours(admin, far, house, clinic, store):
