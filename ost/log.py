@@ -2,8 +2,9 @@
 
 Only fields of a short list come out as they are; every other field is
 blotted, and free text is combed for what looks like a token, a national ID, a
-telephone number, an address or a name. Of an error only its kind and the
-places in the code are written, never its message: messages quote data.
+telephone number, an address or a name. A code of the catalogue may look like
+a token and is none. Of an error only its kind and the places in the code are
+written, never its message: messages quote data.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import traceback
 from collections.abc import MutableMapping
 
 import structlog
+
+from ost.errors import catalogue
 
 BLOT = "[blotted]"
 
@@ -46,8 +49,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("ost")
 
 
 def comb(text: str) -> str:
-    """`text` without anything that looks like a person, an id or a secret."""
-    return _SUSPECT.sub(BLOT, text)
+    """`text` without anything that looks like a person, an id or a secret; a code of the catalogue is none."""
+    return _SUSPECT.sub(lambda found: found[0] if found[0] in catalogue() else BLOT, text)
+
+
+def comb_rule(rule: str) -> str:
+    """`comb` for the rule of a route, part by part: whole, a longer one looks like a token."""
+    return "/".join(comb(part) for part in rule.split("/"))
 
 
 def places(error: BaseException) -> str:
@@ -82,7 +90,7 @@ def redact(_logger, _name, fields: MutableMapping) -> MutableMapping:
         elif name not in PLAIN_FIELDS:
             fields[name] = BLOT
         elif isinstance(value, str):
-            fields[name] = comb(value)
+            fields[name] = comb_rule(value) if name == "path_rule" else comb(value)
         elif not isinstance(value, int | float | bool | type(None)):
             fields[name] = BLOT
     return fields

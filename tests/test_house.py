@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "ost.canonical": (),
     "ost.db": ("ost.models", "ost.errors", "config"),
     "ost.keys": ("config", "ost.errors", "ost.canonical"),
-    "ost.log": ("config", "ost.clock"),
+    "ost.log": ("config", "ost.clock", "ost.errors"),
     "ost.policies": ("config", "ost.rules", "ost.errors", "ost.canonical"),
     "ost.models": GROUND,
     "ost.services": ("ost.models", *GROUND, *MATCHING),
