@@ -9,29 +9,30 @@ mean of the eight best), and only the most alike are scored exactly. From COARSE
 half the probe's cylinders comes before that one, over everybody, and the full cheap pass sees only
 the tenth that is most alike: most of the time goes into reading the templates once.
 
-Threads: many may search while one writes. A search takes the arrays as they are at its start under
-the lock and computes without it and without the interpreter's lock. Rows are only ever appended,
-so such a view stays whole; what was removed meanwhile is dropped from its answer.
+Threads: many may search while others write. A search takes the arrays as they are at its start under
+the lock and computes without it and without the interpreter's lock. Rows are only ever appended, and
+what is forgotten is wiped only when the last search that can see it has ended, so such a view stays
+whole: whoever is enrolled all the while is found, also while their own print is replaced. What was
+removed meanwhile is dropped from the answer, again under the lock, where no change is half done.
 """
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Hashable, Iterable
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from .cylinders import LAYER_WORDS, WORDS, Cylinders, pair_score, popcount
+from .cylinders import LAYER_WORDS, WORDS, Cylinders
 from .errors import FingerprintError, TooFewCylinders
+from .likeness import exact_scores, nearness, set_bits
 
 PREFILTER_FROM = 1000
 """Templates from which on the cheap pass comes first: 3,000 exact comparisons take 0.14 s or more."""
 
-PREFILTER_ANGLE_RAD = math.pi / 3
-PREFILTER_BEST = 8
 PREFILTER_PROBE = 32
 """Cylinders of the probe, its most confident first, that the cheap pass looks at; more only cost time."""
 
@@ -76,13 +77,19 @@ class Gallery:
         self._lock = threading.Lock()
         self._row_of: dict[Key, int] = {}
         self._rows_of: dict[Hashable, set[int]] = {}
+        self._searches = 0
+        self._running: set[int] = set()
+        # (number of the last search that may read it, arrays, where), oldest first.
+        self._unwiped: deque[tuple[int, tuple[np.ndarray, ...], slice]] = deque()
         self._empty_arrays(_FIRST_CAPACITY)
 
     def __len__(self) -> int:
-        return len(self._row_of)
+        with self._lock:
+            return len(self._row_of)
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._row_of
+        with self._lock:
+            return key in self._row_of
 
     def __repr__(self) -> str:
         return f"<Gallery of {len(self)} templates>"
@@ -122,7 +129,11 @@ class Gallery:
             self._append(key, template)
 
     def remove(self, person: Hashable, finger: Hashable = None, impression: Hashable = None) -> int:
-        """Forget a person, one finger, or one impression; how many templates went. Their cells are zeroed."""
+        """Forget a person, one finger, or one impression; how many templates went.
+
+        No search that begins now sees them. Their cells are zeroed: now, or with the end of the last search
+        that had begun before.
+        """
         with self._lock:
             keys = [self._keys[row] for row in self._rows_of.get(person, ())]
             keys = [
@@ -159,41 +170,60 @@ class Gallery:
         which means "touch again".
         """
         _require_enough(probe)
+        with self._seen(among, besides) as (rows, view, ones, keys):
+            if not rows.size or limit < 1:
+                return []
+            if rows.size >= PREFILTER_FROM:
+                keep = int(min(max(RESCORED_MIN, RESCORED_SHARE * rows.size), RESCORED_MAX))
+                if rows.size >= COARSE_FROM:
+                    rows = _nearest(view, ones, rows, probe, COARSE_PROBE, int(COARSE_SHARE * rows.size))
+                rows = _nearest(view, ones, rows, probe, PREFILTER_PROBE, keep)
+            scores = exact_scores(*view, rows, probe.bits, probe.mask, probe.place)
+        best_first = np.argsort(-scores, kind="stable")
         with self._lock:
-            if among is None:
-                if self._alive is None:
-                    self._alive = np.fromiter(self._row_of.values(), np.int64, len(self._row_of))
-                rows, without = self._alive, self._rows_of_all(besides)
-            else:
-                rows, without = self._rows_of_all(set(among) - set(besides)), ()
-            if len(without):
-                wanted = np.ones(len(self._keys), np.bool_)
-                wanted[without] = False
-                rows = rows[wanted[rows]]
+            return self._best_per_person(best_first, rows, scores, keys, limit)
+
+    @contextmanager
+    def _seen(self, among, besides) -> Iterator[tuple]:
+        """The wanted rows, the arrays and the keys as they are now; they stay so until the block ends."""
+        with self._lock:
+            rows = self._wanted(among, besides)
             # Read-only views: nothing can be written by mistake, and one compiled form serves all.
             view = tuple(map(_read_only, (self._bits, self._mask, self._place, self._start, self._count)))
             ones, keys = _read_only(self._ones), self._keys
-        if not rows.size or limit < 1:
-            return []
-        if rows.size >= PREFILTER_FROM:
-            keep = int(min(max(RESCORED_MIN, RESCORED_SHARE * rows.size), RESCORED_MAX))
-            if rows.size >= COARSE_FROM:
-                rows = _nearest(view, ones, rows, probe, COARSE_PROBE, int(COARSE_SHARE * rows.size))
-            rows = _nearest(view, ones, rows, probe, PREFILTER_PROBE, keep)
-        scores = _scores(*view, rows, probe.bits, probe.mask, probe.place)
-        return self._best_per_person(rows, scores, keys, limit)
+            self._searches += 1
+            mine = self._searches
+            self._running.add(mine)
+        try:
+            yield rows, view, ones, keys
+        finally:
+            with self._lock:
+                self._running.discard(mine)
+                self._wipe()
 
-    def _best_per_person(self, rows, scores, keys, limit) -> list[Candidate]:
+    # Below here the caller holds the lock.
+
+    def _wanted(self, among: Iterable[Hashable] | None, besides: Iterable[Hashable]) -> np.ndarray:
+        if among is not None:
+            return self._rows_of_all(set(among) - set(besides))
+        if self._alive is None:
+            self._alive = np.fromiter(self._row_of.values(), np.int64, len(self._row_of))
+        without = self._rows_of_all(besides)
+        if not len(without):
+            return self._alive
+        wanted = np.ones(len(self._keys), np.bool_)
+        wanted[without] = False
+        return self._alive[wanted[self._alive]]
+
+    def _best_per_person(self, best_first, rows, scores, keys, limit) -> list[Candidate]:
         found: dict[Hashable, Candidate] = {}
-        for at in np.argsort(-scores, kind="stable"):
+        for at in best_first:
             key = keys[rows[at]]
             if key[0] not in found and key in self._row_of:
                 found[key[0]] = Candidate(key[0], key[1], float(scores[at]))
                 if len(found) == limit:
                     break
         return list(found.values())
-
-    # Below here the caller holds the lock.
 
     def _rows_of_all(self, persons: Iterable[Hashable]) -> np.ndarray:
         nested = (self._rows_of.get(person, ()) for person in set(persons))
@@ -219,11 +249,15 @@ class Gallery:
             self._start, self._count = _grown(self._start, room), _grown(self._count, room)
         if self._used + n > self._bits.shape[0]:
             room = _room(self._bits, self._used + n)
+            old = self._cells()
             for name in ("_bits", "_mask", "_place", "_ones"):
                 setattr(self, name, _grown(getattr(self, name), room))
+            for _, arrays, here in self._unwiped:
+                if arrays[0] is old[0]:
+                    _zero(self._cells(), here)  # nobody reads the copy yet
         here = slice(self._used, self._used + n)
         self._bits[here], self._mask[here], self._place[here] = template.bits, template.mask, template.place
-        self._ones[here] = _ones(template.bits)
+        self._ones[here] = set_bits(template.bits)
         self._start[row], self._count[row] = self._used, n
         self._used += n
         self._keys.append(key)
@@ -238,10 +272,20 @@ class Gallery:
         if not rows:
             del self._rows_of[key[0]]
         here = slice(self._start[row], self._start[row] + self._count[row])
-        for array in (self._bits, self._mask, self._place, self._ones):
-            array[here] = 0
+        self._unwiped.append((self._searches, self._cells(), here))
+        self._wipe()
         self._dead += int(self._count[row])
         self._alive = None
+
+    def _cells(self) -> tuple[np.ndarray, ...]:
+        return self._bits, self._mask, self._place, self._ones
+
+    def _wipe(self) -> None:
+        """Zero what was forgotten, except where a search that began before still reads."""
+        oldest = min(self._running, default=self._searches + 1)
+        while self._unwiped and self._unwiped[0][0] < oldest:
+            _, arrays, here = self._unwiped.popleft()
+            _zero(arrays, here)
 
     def _compact_if_hollow(self) -> None:
         """Give the memory of forgotten templates back once they are the greater part."""
@@ -262,6 +306,11 @@ def _require_enough(template: Cylinders) -> None:
         raise TooFewCylinders("too little of the finger: please touch again")
 
 
+def _zero(arrays: tuple[np.ndarray, ...], here: slice) -> None:
+    for array in arrays:
+        array[here] = 0
+
+
 def _read_only(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
@@ -272,8 +321,8 @@ def _nearest(view, ones, rows: np.ndarray, probe: Cylinders, cylinders_used: int
     """The `keep` of `rows` nearest to the probe by its `cylinders_used` most confident cylinders."""
     bits, _, place, start, count = view
     some, where = probe.bits[:cylinders_used], probe.place[:cylinders_used]
-    nearness = _nearness(bits, ones, place, start, count, rows, some, _read_only(_ones(some)), where)
-    return rows[np.argpartition(-nearness, keep)[:keep]]
+    near = nearness(bits, ones, place, start, count, rows, some, _read_only(set_bits(some)), where)
+    return rows[np.argpartition(-near, keep)[:keep]]
 
 
 def _room(array: np.ndarray, needed: int) -> int:
@@ -287,67 +336,6 @@ def _grown(array: np.ndarray, room: int) -> np.ndarray:
     larger = np.zeros((room, *array.shape[1:]), array.dtype)
     larger[: array.shape[0]] = array
     return larger
-
-
-@njit(cache=True, nogil=True)
-def _ones(bits):
-    """Set bits of each packed cylinder, float32 (n,)."""
-    out = np.empty(bits.shape[0], np.float32)
-    for i in range(bits.shape[0]):
-        total = np.uint64(0)
-        for w in range(WORDS):
-            total += popcount(bits[i, w])
-        out[i] = np.float32(total)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _scores(bits, mask, place, start, count, rows, probe_bits, probe_mask, probe_place):
-    """Exact score of the probe against each of the rows, float64 (len(rows),)."""
-    out = np.zeros(rows.shape[0])
-    for r in range(rows.shape[0]):
-        a, b = start[rows[r]], start[rows[r]] + count[rows[r]]
-        out[r] = pair_score(probe_bits, probe_mask, probe_place, bits[a:b], mask[a:b], place[a:b])
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _nearness(bits, ones, place, start, count, rows, probe_bits, probe_ones, probe_place):
-    """Rough likeness of the probe to each of the rows, float32 (len(rows),), for ranking only.
-
-    For each probe cylinder the nearest cylinder of similar direction, by Hamming distance over the
-    number of bits set in either; of these the mean of the PREFILTER_BEST nearest.
-    """
-    n = probe_bits.shape[0]
-    out = np.zeros(rows.shape[0], np.float32)
-    best = np.empty(n, np.float32)
-    similar = np.empty(count.max(), np.int64)
-    for r in range(rows.shape[0]):
-        first = start[rows[r]]
-        last = first + count[rows[r]]
-        for i in range(n):
-            # First collect, then compare: a branch in the middle of this loop costs as much as the rest.
-            found = 0
-            for j in range(first, last):
-                turn = abs(probe_place[i, 2] - place[j, 2])
-                turn = min(turn, np.float32(2 * math.pi) - turn)
-                similar[found] = j
-                found += turn <= np.float32(PREFILTER_ANGLE_RAD)
-            nearest = np.float32(1.0)
-            for at in range(found):
-                j = similar[at]
-                differ = np.uint64(0)
-                for w in range(WORDS):
-                    differ += popcount(probe_bits[i, w] ^ bits[j, w])
-                nearest = min(nearest, np.float32(differ) / max(np.float32(1.0), probe_ones[i] + ones[j]))
-            best[i] = nearest
-        ordered = np.sort(best)
-        taken = min(PREFILTER_BEST, n)
-        total = np.float32(0.0)
-        for i in range(taken):
-            total += np.float32(1.0) - ordered[i]
-        out[r] = total / taken
-    return out
 
 
 def warm_up() -> None:

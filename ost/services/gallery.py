@@ -80,6 +80,7 @@ class PrintGallery:
         self._newest = 0
         self._done = self._total = 0
         self._warming = False
+        self._asked_for: set[str] = set()
         self._loaded = threading.Event()
         #: Ids of rows that did not open: moved, altered, or not a template.
         self.broken: set[str] = set()
@@ -155,13 +156,14 @@ class PrintGallery:
             self.tell(self)
 
     def _load_people(self, house: House, people: Iterable[str]) -> None:
-        have = self._prints.persons
-        missing = sorted(set(people) - have)
+        # Not "has a print loaded": the background load may have brought one impression of three.
+        missing = sorted(set(people) - self._asked_for)
         with house.read() as tx:
             for at in range(0, len(missing), _CHUNK):
+                some = missing[at : at + _CHUNK]
                 with self._lock:
-                    rows = tx.execute(_OF, {"people": missing[at : at + _CHUNK]}).all()
-                    self._apply(house, rows)
+                    self._apply(house, tx.execute(_OF, {"people": some}).all())
+                    self._asked_for.update(some)
 
     def _apply(self, house: House, rows: list[sa.Row]) -> None:
         fresh = []

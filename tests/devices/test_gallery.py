@@ -1,6 +1,8 @@
 """One against many: the search equals brute force, the cheap pass keeps the right person, writes are seen."""
 
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -122,30 +124,114 @@ def test_the_cheap_pass_keeps_the_right_person():
         assert found[0].score == pytest.approx(exact[0].score)
 
 
-def test_many_readers_and_a_writer_do_not_disturb_each_other():
+@pytest.fixture
+def impatient():
+    """Threads take turns as often as can be, so that what may happen between two steps does happen."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_whoever_is_enrolled_all_the_while_is_found_all_the_while(impatient, monkeypatch):
+    """Eight search while one enrols, replaces and forgets, theirs among them, and the memory is given back again and again."""
+    monkeypatch.setattr(gallery_module, "_COMPACT_FROM", 100)
     gallery = small(12)
     wrong, stop = [], threading.Event()
+    probes = [template(person, 9) for person in range(8)]
+    for other in range(60, 70):
+        template(other, 0)
 
     def read(person):
         while not stop.is_set():
-            found = gallery.search(template(person, 9))
-            if found[0].person != f"p{person}":
-                wrong.append(found[0])
+            found = gallery.search(probes[person])
+            if [c.person for c in found[:1]] != [f"p{person}"]:
+                wrong.append(found[:1])
 
-    for person in range(12):
-        template(person, 9)
-    for other in range(60, 70):
-        template(other, 0)
-    readers = [threading.Thread(target=read, args=(person,)) for person in range(4)]
-    for reader in readers:
-        reader.start()
-    for _ in range(15):
-        for other in range(60, 70):
-            gallery.replace(f"x{other}", "thumb", 0, template(other, 0))
-        for other in range(60, 70):
-            gallery.remove(f"x{other}")
-    stop.set()
-    for reader in readers:
-        reader.join()
+    def count():
+        while not stop.is_set():
+            if not 24 <= len(gallery) <= 34 or ("p1", "thumb", 0) not in gallery:
+                wrong.append(len(gallery))
+
+    with ThreadPoolExecutor(9) as pool:
+        ends = [*(pool.submit(read, person) for person in range(8)), pool.submit(count)]
+        try:
+            for _ in range(15):
+                for other in range(60, 70):
+                    gallery.replace(f"x{other}", "thumb", 0, template(other, 0))
+                for person in range(8):
+                    for impression in range(2):
+                        gallery.replace(f"p{person}", "thumb", impression, template(person, impression))
+                for other in range(60, 70):
+                    gallery.remove(f"x{other}")
+        finally:
+            stop.set()
+        for end in ends:
+            end.result()  # a thread that raised fails the test
     assert not wrong
     assert len(gallery) == 24
+    assert not gallery._unwiped
+
+
+def during_the_search(monkeypatch, change):
+    """`change()` happens once, when a search has taken its rows and computes."""
+    honest, changed = gallery_module.exact_scores, []
+
+    def scores(*view):
+        if not changed:
+            changed.append(True)
+            change()
+        return honest(*view)
+
+    monkeypatch.setattr(gallery_module, "exact_scores", scores)
+
+
+def test_a_print_replaced_during_a_search_is_found_by_it_as_it_was(monkeypatch):
+    gallery = small(5, impressions=1)
+    expected = gallery.search(template(1, 9))
+    during_the_search(monkeypatch, lambda: gallery.replace("p1", "thumb", 0, template(50, 0)))
+    assert gallery.search(template(1, 9)) == expected
+    assert gallery.search(template(50, 1))[0].person == "p1"
+
+
+@pytest.mark.parametrize("then", ["nothing", "growth", "compaction"])
+def test_what_is_forgotten_during_a_search_is_not_in_its_answer_and_wiped_after_it(monkeypatch, then):
+    gallery = small(20)
+    before = gallery._bits
+    cells = slice(gallery._start[2], gallery._start[2] + gallery._count[2])  # p1's first
+    assert before[cells].any()
+    seen = []
+
+    def forget():
+        gallery.remove("p1")
+        seen.append(before[cells].any())
+        if then == "growth":
+            fill_with_synthetic(gallery, 40)
+            assert gallery._bits is not before
+            assert not gallery._bits[cells].any()  # the copy never held it
+        elif then == "compaction":
+            monkeypatch.setattr(gallery_module, "_COMPACT_FROM", 1)
+            for person in range(5, 20):
+                gallery.remove(f"p{person}")
+            assert gallery._bits is not before
+
+    during_the_search(monkeypatch, forget)
+    found = gallery.search(template(1, 9), limit=20)
+    assert "p1" not in {c.person for c in found} and len(found) == (4 if then == "compaction" else 19)
+    assert seen == [True], "the search still reads it"
+    assert not before[cells].any()
+    assert not gallery._unwiped and not gallery._running
+
+
+def test_a_search_that_fails_holds_nothing_back(monkeypatch):
+    gallery = small(3)
+
+    def breaks(*_view):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gallery_module, "exact_scores", breaks)
+        with pytest.raises(MemoryError):
+            gallery.search(template(1, 9))
+    gallery.remove("p1")
+    assert not gallery._unwiped and not gallery._running

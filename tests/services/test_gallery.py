@@ -68,6 +68,22 @@ def test_while_the_first_load_runs_the_people_in_question_come_first(house, clin
     assert station.touch(OTHER).code == "known_elsewhere"
 
 
+def test_one_impression_loaded_is_not_the_whole_person(house, clinic):
+    """The background load brings rows in their order, and a search in the middle of it looks at all impressions."""
+    gallery = PrintGallery()
+    gallery.refresh(house)
+    with house.read() as tx:
+        kept = sorted(tx.execute(sa.select(fingerprint.c.id)).scalars())
+    assert len(kept) == 2
+    gallery._prints.remove(clinic.patient, "right_index", kept[1])
+    gallery._loaded.clear()
+    gallery._warming = True  # as if the background load stood between the two
+    gallery.refresh(house, [clinic.patient])
+    assert len(gallery) == 2
+    gallery.refresh(house, [clinic.patient])
+    assert len(gallery) == 2
+
+
 def test_a_background_load_ends_ready(house, clinic):
     gallery = PrintGallery()
     gallery.warm_up(house).join(timeout=120)
