@@ -33,17 +33,30 @@ PERMISSIONS = MappingProxyType(
         "duplicate.review": "look at two records whose prints are alike and decide whether they are one person",
         "emergency.look": "see, for a few minutes, who a stranger at one's own counter is; it is recorded",
         "exposure.clear": "review a person who swallowed what was not meant for them",
+        "closure.declare": "declare that a site cannot dose, and send its people elsewhere",
+        "closure.read": "see closures, where people were sent, and how far it is done",
+        "fee.read": "see what a guest dose costs and who paid",
+        "fee.settle": "write down fees and settle a month between sites",
+        "guest.accept": "take guests at a site, or say that it cannot",
+        "guest.approve": "approve or decline guest dosing of one's own patients, and authorise it beforehand",
+        "guest.ask": "ask for guest dosing for a patient who has no phone",
+        "guest.coordinate": "see every open request by number and need, and offer other places; no names",
+        "guest.countersign": "sign the home orders of a guest, or order in the home prescriber's place",
+        "guest.read": "see guest requests of one's own site",
+        "guest.settings": "set a site's opening hours, places and rules for guests, and who is on call",
         "hold.place": "place a hold",
         "hold.read": "read holds",
         "hold.release": "release a hold",
         "identify.capture": "ask who a finger, a card or a number belongs to",
         "indicator.read": "read figures without names",
+        "message.read": "see messages that could not be delivered",
         "patient.enrol_finger": "enrol or withdraw fingerprints",
         "patient.forget": "destroy the key of a person whose record need no longer be kept",
         "patient.read": "read a patient's record",
         "patient.register": "register a patient and correct personal data",
         "patient.search": "search patients by name or number",
         "policy.approve": "approve a policy value that is weak or open",
+        "portal.help": "give a patient a PIN and set up their sign-in, and find a lost number",
         "policy.read": "read policy packs and their sources",
         "prescription.read": "read prescriptions",
         "prescription.write": "write, change and stop a prescription",
@@ -83,6 +96,13 @@ ROLES = MappingProxyType(
                 "identify.capture",
                 "consent.record",
                 "emergency.look",
+                "closure.declare",
+                "closure.read",
+                "fee.read",
+                "guest.read",
+                "guest.ask",
+                "guest.accept",
+                "portal.help",
                 "dose.give",
                 "dose.observe",
                 "dose.resolve",
@@ -104,6 +124,12 @@ ROLES = MappingProxyType(
             | {
                 "prescription.write",
                 "consent.record",
+                "closure.declare",
+                "closure.read",
+                "guest.read",
+                "guest.approve",
+                "guest.countersign",
+                "guest.settings",
                 "signoff.give",
                 "alert.read",
                 "indicator.read",
@@ -136,7 +162,23 @@ ROLES = MappingProxyType(
         ),
         "case_manager": frozenset(
             _READS_PATIENTS
-            | {"patient.register", "consent.record", "hold.place", "policy.read", "alert.read"}
+            | {
+                "patient.register",
+                "consent.record",
+                "hold.place",
+                "policy.read",
+                "alert.read",
+                "closure.declare",
+                "closure.read",
+                "fee.read",
+                "fee.settle",
+                "guest.read",
+                "guest.ask",
+                "guest.accept",
+                "guest.settings",
+                "message.read",
+                "portal.help",
+            }
         ),
         "registrar": frozenset(
             {
@@ -147,6 +189,7 @@ ROLES = MappingProxyType(
                 "identify.capture",
                 "consent.record",
                 "duplicate.review",
+                "portal.help",
             }
         ),
         # Sees two records only where their prints are alike, and nothing else of anybody. For pairs whose homes
@@ -161,13 +204,21 @@ ROLES = MappingProxyType(
                 "device.evaluate",
                 "device.evaluation_read",
                 "indicator.read",
+                "fee.settle",
+                "guest.settings",
                 "counter.unlock",
                 "policy.read",
                 "audit.verify",
                 "patient.forget",
             }
         ),
-        "health_department_reader": frozenset({"device.evaluation_read", "indicator.read", "policy.read"}),
+        # The coordination centre (跨區給藥協作中心): sees requests by number and need, never by name.
+        "coordinator": frozenset(
+            {"guest.coordinate", "closure.declare", "closure.read", "indicator.read", "message.read", "policy.read"}
+        ),
+        "health_department_reader": frozenset(
+            {"device.evaluation_read", "indicator.read", "policy.read", "closure.read"}
+        ),
         "auditor": frozenset({"audit.read", "audit.verify", "stock.read", "policy.read"}),
     }
 )

@@ -1,0 +1,49 @@
+"""Take a site's places for a request: under the site's lock, and by keys that hold without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+import sqlalchemy as sa
+
+from ost.errors import Refusal
+from ost.models import guest
+from ost.services.guest import calendar
+from ost.services.work import Work
+
+_P = guest.guest_place
+
+
+def take_places(work: Work, *, request: str, patient: str, site: str, days: Iterable[date]) -> None:
+    """A place at `site` on each of `days`. The patient is locked; the site's lock is taken here, if not before.
+
+    Refusal("guest_place_gone", days=...) where a day is closed or full; ("guest_day_taken", days=...) where the
+    person has a place that day already, wherever. Nothing is taken unless all are.
+    """
+    wanted = sorted(set(days))
+    calendar.lock_sites(work, [site])
+    open_ = calendar.open_days(work.tx, [site], wanted)
+    gone = [d for d in wanted if (site, d) not in open_ or open_[site, d].free < 1]
+    if gone:
+        raise Refusal("guest_place_gone", days=", ".join(d.isoformat() for d in gone))
+    own = sa.select(_P.c.day).where(_P.c.patient == patient, _P.c.day.in_(wanted)).order_by(_P.c.day)
+    taken = list(work.tx.execute(own).scalars())
+    if taken:
+        raise Refusal("guest_day_taken", days=", ".join(d.isoformat() for d in taken))
+    seats: dict[date, set[int]] = {d: set() for d in wanted}
+    for day, seat in work.tx.execute(sa.select(_P.c.day, _P.c.seat).where(_P.c.site == site, _P.c.day.in_(wanted))):
+        seats[day].add(seat)
+    work.add_many(
+        _P,
+        [
+            {
+                "site": site,
+                "day": day,
+                "seat": next(n for n in range(1, open_[site, day].places + 1) if n not in seats[day]),
+                "request": request,
+                "patient": patient,
+            }
+            for day in wanted
+        ],
+    )

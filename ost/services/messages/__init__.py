@@ -1,0 +1,1 @@
+"""Telling people: an outbox filled in the transaction that made the news, emptied by the scheduler."""
