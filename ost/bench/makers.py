@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 
 from ost import canonical, clock
-from ost.models import patient, prescription, site, staff, stock
+from ost.models import opening, patient, prescription, site, staff, stock
 from ost.rules.access import Grant
 from ost.services import sealed
 from ost.services.register import append_line, lock_bottle
@@ -42,6 +42,42 @@ def make_site(house: House, code: str = "HUA1", county: str = "HUA", **values) -
                 **values,
             },
         )
+        work.payload = {"site": code}
+    return code
+
+
+def make_guest_site(
+    house: House,
+    code: str = "HUA1",
+    lat_e6: int = 23_991_600,
+    lon_e6: int = 121_611_100,
+    places: int = 4,
+    at_once: int = 2,
+    *,
+    weekdays: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8),
+    opens: str = "07:00",
+    last_dose: str = "11:30",
+    closes: str = "12:00",
+    **values,
+) -> str:
+    """An existing site takes guests: where it is, its hours on these weekdays (8 = public holiday), its places."""
+    row = {
+        "site": code,
+        "lat_e6": lat_e6,
+        "lon_e6": lon_e6,
+        "address_zh_hant": "示範路1號",
+        "address_zh_hans": "示范路1号",
+        "address_en": "1 Demo Road",
+        "equipment": "[]",
+        "listed": True,
+        "policy_countersign": None,
+        "version": 1,
+        **values,
+    }
+    hours = {"site": code, "opens": opens, "last_dose": last_dose, "closes": closes, "places": places}
+    with house.work(MAKER, code, "made.guest_site") as work:
+        work.add(opening.guest_site, **row)
+        work.add_many(opening.site_hours, [{**hours, "weekday": day, "at_once": at_once} for day in weekdays])
         work.payload = {"site": code}
     return code
 
