@@ -21,6 +21,7 @@ _ROLES = {
     "case_manager": "case manager",
     "registrar": "registrar",
     "admin": "administrator",
+    "coordinator": "coordination centre",
 }
 
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from ost import clock, policies
-from ost.demo import network, people, plan, registered, secrets_file, staff
+from ost.demo import network, openings, people, plan, registered, secrets_file, staff
 from ost.demo.clinic import TABLES, Clinic
 from ost.demo.ledger import Ledger
 from ost.demo.network import LIQUID_5, LIQUID_10, MAIN, SITES, TWO_STRENGTHS, TZ
@@ -93,6 +93,7 @@ def load(
         history = _History(house, tx, now)
         with history.event("demo.network", begun, None) as work:
             network.write(work)
+            openings.write(work)
         with history.event("demo.policy", begun, None) as work:
             work.add(audit.policy_version, **_policy_row(begun))
         case = {s.id: staff.of_site(members, s.id).case_manager for s in SITES}

@@ -58,6 +58,7 @@ def members() -> list[Member]:
     for site, names in _NURSES.items():
         if site not in MAIN:
             made.append(_member(f"{site.lower()}.nurse", names[0], ("nurse",), (site,)))
+    made.append(_member("centre", "何協調員", ("coordinator",), tuple(s.id for s in SITES), network=True))
     return made
 
 
