@@ -79,6 +79,7 @@ PARTS = (
     "identity",
     "evaluation",
     "lookup",
+    "guest_pass",
 )
 
 
