@@ -7,31 +7,43 @@ import sqlalchemy as sa
 from ost import canonical
 from ost.models import message
 from ost.models.patient import patient
+from ost.services import sealed
+from ost.services.messages import kinds
 from ost.services.work import Work, new_id
 
 _M = message.message
 WAITING = "waiting"
 
 
-def tell(work: Work, patient_id: str, kind: str, dedupe: str, **data) -> str | None:
+def tell(work: Work, patient_id: str, kind: str, dedupe: str, *, secret: str | None = None, **data) -> str | None:
     """Tell a patient `kind` (ost.services.messages.kinds), in their language. `data`: codes, ids and days only.
 
     `dedupe` names the fact ("confirmed:<request>"): a second message about it is not written, and None returned.
+    `secret`: a one-time code; it is sealed with the person's key and emptied when sent. `contact=<id>` in the data:
+    through that contact only, verified or not (to verify it). Days are dates or ISO texts. ValueError for a kind that
+    is not listed or data that could be words.
     """
+    kinds.check(kind, data)
     if work.tx.execute(sa.select(_M.c.id).where(_M.c.dedupe == dedupe)).scalar() is not None:
         return None
     language = work.tx.execute(sa.select(patient.c.language).where(patient.c.id == patient_id)).scalar_one()
-    row = work.add(
+    id_ = new_id()
+    shut = None
+    if secret is not None:
+        key = sealed.person_key(work.tx, work.keys, patient_id)
+        shut = sealed.seal(key, patient_id, "message", f"secret:{id_}", secret)
+    work.add(
         _M,
-        id=new_id(),
+        id=id_,
         patient=patient_id,
         kind=kind,
         language=language,
         data=canonical.text(data),
+        secret_sealed=shut,
         dedupe=dedupe,
         state=WAITING,
         tries=0,
         next_at=work.now,
         created_at=work.now,
     )
-    return row["id"]
+    return id_
