@@ -1,6 +1,7 @@
 """On which days a site doses guests, from when to when, and how many places it has and has left. Decides nothing.
 
-One day's own row wins over a public holiday's, that over the weekday's. No row: closed.
+One day's own row wins over a public holiday's, that over the weekday's. No row: closed. A
+weekend's day that the government made a working day counts as a Friday.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from ost.services.work import Work
 #: Whose public holidays a pack's sites keep; a pack that is not named here has none.
 COUNTRY = {"tw": "TW", "cn": "CN", "us": "US", "uk": "GB"}
 HOLIDAY = 8
+_FRIDAY = 5
+#: Languages of the pages as the library of holidays names them; a country it has no such names for uses its own.
+_NAMES = {"zh_Hant_TW": "zh_TW", "zh_Hans_CN": "zh_CN", "en": "en_"}
 
 _G, _H, _D, _P, _S = opening.guest_site, opening.site_hours, opening.site_day, guest.guest_place, site.site
 
@@ -44,14 +48,54 @@ class OpenDay:
 
 
 @cache
-def _of_country(country: str, year: int) -> frozenset[date]:
-    return frozenset(holidays.country_holidays(country, years=year))
+def _of_country(country: str, year: int) -> tuple[frozenset[date], frozenset[date]]:
+    """(public holidays, weekend days worked) of that year."""
+    known = holidays.country_holidays(country, years=year)
+    return frozenset(known), frozenset(day for day in known.weekend_workdays if day.year == year)
+
+
+@cache
+def _named(country: str, year: int, language: str) -> dict[date, str]:
+    known = holidays.country_holidays(country).supported_languages
+    start = _NAMES.get(language, "en_")
+    spoken = next((each for each in known if each.startswith(start)), None)
+    return dict(holidays.country_holidays(country, years=year, language=spoken))
 
 
 def is_holiday(policy: str, day: date) -> bool:
     """Whether `day` is a public holiday where the pack `policy` applies."""
     country = COUNTRY.get(policy)
-    return country is not None and day in _of_country(country, day.year)
+    return country is not None and day in _of_country(country, day.year)[0]
+
+
+def kind_of(policy: str, day: date) -> int:
+    """Whose hours count on `day`: 1..7 as a weekday (ISO), 8 as a public holiday."""
+    country = COUNTRY.get(policy)
+    if country is None:
+        return day.isoweekday()
+    off, worked = _of_country(country, day.year)
+    if day in off:
+        return HOLIDAY
+    return _FRIDAY if day in worked else day.isoweekday()
+
+
+def holidays_between(policy: str, first: date, last: date, language: str) -> list[tuple[date, str]]:
+    """Public holidays of these days with their names in a language of the pages, in order."""
+    country = COUNTRY.get(policy)
+    if country is None:
+        return []
+    years = range(first.year, last.year + 1)
+    found = {day: name for year in years for day, name in _named(country, year, language).items()}
+    return sorted((day, name) for day, name in found.items() if first <= day <= last)
+
+
+def worked_between(policy: str, first: date, last: date) -> list[date]:
+    """Weekend days of these that the government made working days."""
+    country = COUNTRY.get(policy)
+    if country is None:
+        return []
+    years = range(first.year, last.year + 1)
+    return sorted(d for year in years for d in _of_country(country, year)[1] if first <= d <= last)
 
 
 def open_days(tx: Connection, sites: Iterable[str], days: Iterable[date]) -> dict[tuple[str, date], OpenDay]:
@@ -81,8 +125,7 @@ def open_days(tx: Connection, sites: Iterable[str], days: Iterable[date]) -> dic
     found = {}
     for code, pack in packs.items():
         for day in wanted:
-            weekday = HOLIDAY if is_holiday(pack, day) else day.isoweekday()
-            usual, special = hours.get((code, weekday)), own.get((code, day))
+            usual, special = hours.get((code, kind_of(pack, day))), own.get((code, day))
             if (special is not None and special.closed) or (usual is None and special is None):
                 continue
             values = [
