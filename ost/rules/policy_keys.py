@@ -180,6 +180,31 @@ KEYS = MappingProxyType(
             "days", N_("a consent to be found at other sites ends at the latest after this time")
         ),
         "duplicate_reasons": _list(N_("what a decision about a possible duplicate rests on"), dated=False),
+        # -- guest dosing
+        "guest_countersign_required": Key(
+            BOOL, "yes/no", N_("a guest site's prescriber signs the home order before the first dose there"), "true"
+        ),
+        # -- the patients' own door
+        "portal_idle_minutes": _setting("minutes", N_("a patient's page left alone is signed out")),
+        "portal_session_hours": _setting("hours", N_("a patient's sign-in ends at the latest after this time")),
+        "portal_code_minutes": _setting("minutes", N_("how long a code by message is good for")),
+        "portal_code_tries": _setting("tries", N_("wrong codes until a new sign-in is needed")),
+        "portal_code_day_tries": _setting("tries", N_("wrong codes of one person in a day")),
+        "portal_code_wait_s": _setting("s", N_("a new code is sent at the earliest after this time"), "higher"),
+        "portal_codes_a_day": _setting("codes", N_("codes by message to one person in a day")),
+        "portal_number_day_tries": _setting(
+            "tries", N_("wrong sign-ins with one number in a day, from browsers not known")
+        ),
+        "portal_all_hour_tries": _setting(
+            "tries", N_("wrong sign-ins with any number in an hour, from browsers not known")
+        ),
+        "portal_pin_digits": _setting("digits", N_("digits of a PIN that also opens the person's own pages"), "higher"),
+        "portal_recover_minutes": _setting(
+            "minutes", N_("a lost number is found again within this time of the touch or paper that named the person")
+        ),
+        "portal_names_staff": Key(
+            BOOL, "yes/no", N_("patients see the name of who opened their record, not only role and site"), dated=False
+        ),
         # -- devices, sessions, sign-in
         "capture_challenge_s": _setting("s", N_("how long a capture challenge is good for")),
         "capture_repeat_s": _setting("s", N_("how long the identical post gets the same answer")),
