@@ -80,6 +80,7 @@ PARTS = (
     "evaluation",
     "lookup",
     "guest_pass",
+    "guest_desk",
 )
 
 

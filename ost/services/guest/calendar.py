@@ -98,19 +98,20 @@ def worked_between(policy: str, first: date, last: date) -> list[date]:
     return sorted(d for year in years for d in _of_country(country, year)[1] if first <= d <= last)
 
 
-def open_days(tx: Connection, sites: Iterable[str], days: Iterable[date]) -> dict[tuple[str, date], OpenDay]:
-    """(site, day) -> OpenDay, for active and listed sites only; a closed day is not in it."""
+def open_days(
+    tx: Connection, sites: Iterable[str], days: Iterable[date], *, unlisted: bool = False
+) -> dict[tuple[str, date], OpenDay]:
+    """(site, day) -> OpenDay, for active and listed sites only; a closed day is not in it.
+
+    `unlisted`: by the hours alone, also of a site that takes no guests (now), for its own people.
+    """
     ids, wanted = sorted(set(sites)), sorted(set(days))
     if not ids or not wanted:
         return {}
-    packs = {
-        row.id: row.policy
-        for row in tx.execute(
-            sa.select(_S.c.id, _S.c.policy)
-            .join(_G, _G.c.site == _S.c.id)
-            .where(_S.c.id.in_(ids), _S.c.active, _G.c.listed)
-        )
-    }
+    query = sa.select(_S.c.id, _S.c.policy).where(_S.c.id.in_(ids))
+    if not unlisted:
+        query = query.join(_G, _G.c.site == _S.c.id).where(_S.c.active, _G.c.listed)
+    packs = {row.id: row.policy for row in tx.execute(query)}
     hours = {(row.site, row.weekday): row for row in tx.execute(sa.select(_H).where(_H.c.site.in_(packs)))}
     own = {
         (row.site, row.day): row
