@@ -446,10 +446,11 @@ def upgrade():
     op.create_table(
         "guest_countersign",
         sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("request", sa.String(length=64), nullable=False),
+        sa.Column("request", sa.String(length=64), nullable=True),
         sa.Column("patient", sa.String(length=64), nullable=False),
         sa.Column("site", sa.String(length=12), nullable=False),
         sa.Column("orders", sa.Text(), nullable=False),
+        sa.Column("until", sa.Date(), nullable=True),
         sa.Column("by", sa.String(length=64), nullable=False),
         sa.Column("at", Instant(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_guest_countersign_patient")),
@@ -457,6 +458,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_guest_countersign")),
         info={"record": True},
     )
+    op.create_index(op.f("ix_guest_countersign_patient"), "guest_countersign", ["patient"], unique=False)
     op.create_index(op.f("ix_guest_countersign_request"), "guest_countersign", ["request"], unique=False)
     op.create_table(
         "guest_permit",
@@ -466,10 +468,14 @@ def upgrade():
         sa.Column("home_site", sa.String(length=12), nullable=False),
         sa.Column("site", sa.String(length=12), nullable=False),
         sa.Column("orders", sa.Text(), nullable=False),
+        sa.Column("countersign", sa.String(length=64), nullable=True),
         sa.Column("first_day", sa.Date(), nullable=False),
         sa.Column("last_day", sa.Date(), nullable=False),
         sa.Column("policy", sa.String(length=64), nullable=False),
         sa.Column("at", Instant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["countersign"], ["guest_countersign.id"], name=op.f("fk_guest_permit_countersign")
+        ),
         sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_guest_permit_patient")),
         sa.ForeignKeyConstraint(["request"], ["guest_request.id"], name=op.f("fk_guest_permit_request")),
         sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_guest_permit_site")),
@@ -486,13 +492,34 @@ def upgrade():
         sa.Column("seat", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("request", sa.String(length=64), nullable=False),
         sa.Column("patient", sa.String(length=64), nullable=False),
+        sa.Column("second", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_guest_place_patient")),
         sa.ForeignKeyConstraint(["request"], ["guest_request.id"], name=op.f("fk_guest_place_request")),
         sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_guest_place_site")),
         sa.PrimaryKeyConstraint("site", "day", "seat", name=op.f("pk_guest_place")),
-        sa.UniqueConstraint("patient", "day", name=op.f("uq_guest_place_patient_day")),
+        sa.UniqueConstraint("patient", "day", "second", name=op.f("uq_guest_place_patient_day_second")),
     )
     op.create_index(op.f("ix_guest_place_request"), "guest_place", ["request"], unique=False)
+    op.create_table(
+        "guest_notice",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("site", sa.String(length=12), nullable=False),
+        sa.Column("request", sa.String(length=64), nullable=False),
+        sa.Column("patient", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("day", sa.Date(), nullable=True),
+        sa.Column("fact", sa.String(length=160), nullable=False),
+        sa.Column("at", Instant(timezone=True), nullable=False),
+        sa.Column("seen_at", Instant(timezone=True), nullable=True),
+        sa.Column("seen_by", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_guest_notice_patient")),
+        sa.ForeignKeyConstraint(["request"], ["guest_request.id"], name=op.f("fk_guest_notice_request")),
+        sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_guest_notice_site")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_guest_notice")),
+        sa.UniqueConstraint("fact", name=op.f("uq_guest_notice_fact")),
+    )
+    op.create_index(op.f("ix_guest_notice_request"), "guest_notice", ["request"], unique=False)
+    op.create_index(op.f("ix_guest_notice_site"), "guest_notice", ["site"], unique=False)
     op.create_table(
         "guest_step",
         sa.Column("request", sa.String(length=64), nullable=False),
@@ -613,6 +640,9 @@ def upgrade():
 
 
 def downgrade():
+    op.drop_index(op.f("ix_guest_notice_site"), table_name="guest_notice")
+    op.drop_index(op.f("ix_guest_notice_request"), table_name="guest_notice")
+    op.drop_table("guest_notice")
     op.drop_table("permit_day_end")
     op.drop_index("ix_permit_day_day", table_name="permit_day")
     op.drop_table("permit_day")
@@ -632,6 +662,7 @@ def downgrade():
     op.drop_index(op.f("ix_guest_permit_site"), table_name="guest_permit")
     op.drop_index(op.f("ix_guest_permit_patient"), table_name="guest_permit")
     op.drop_table("guest_permit")
+    op.drop_index(op.f("ix_guest_countersign_patient"), table_name="guest_countersign")
     op.drop_index(op.f("ix_guest_countersign_request"), table_name="guest_countersign")
     op.drop_table("guest_countersign")
     op.drop_index(op.f("ix_standing_end_patient"), table_name="standing_end")

@@ -95,8 +95,25 @@ guest_place = table(
     key("seat", sa.Integer, autoincrement=False),  # 1 .. the places of that day
     ref("request", "guest_request.id", index=True),
     ref("patient", "patient.id"),
-    sa.UniqueConstraint("patient", "day"),
+    # A second place of the person on that day: offered beside the first, or asked for in its stead. It binds nothing
+    # and becomes the first, or goes, in one step.
+    col("second", sa.Boolean),
+    sa.UniqueConstraint("patient", "day", "second"),
     sa.ForeignKeyConstraint(["site"], ["site.id"]),
+)
+
+# The guest site's prescriber takes the home orders as their own for the whole permit. Without a request: beforehand,
+# for these very orders and until a day.
+guest_countersign = record(
+    "guest_countersign",
+    key(),
+    ref("request", "guest_request.id", optional=True, index=True),
+    ref("patient", "patient.id", index=True),
+    col("site", sa.String(12)),
+    col("orders", Json),  # the very orders; another order needs another signature
+    opt("until", sa.Date),  # last day it serves; empty: that of its request
+    col("by"),
+    col("at", Instant),
 )
 
 guest_permit = record(
@@ -107,6 +124,7 @@ guest_permit = record(
     col("home_site", sa.String(12)),
     ref("site", "site.id", sa.String(12), index=True),
     col("orders", Json),  # by reference, never a dose
+    ref("countersign", "guest_countersign.id", optional=True),  # what it was signed by at the guest site, where asked for
     col("first_day", sa.Date),
     col("last_day", sa.Date),
     col("policy", Digest),
@@ -131,18 +149,6 @@ permit_day_end = record(
     col("by"),
     col("at", Instant),
     sa.ForeignKeyConstraint(["permit", "day"], ["permit_day.permit", "permit_day.day"]),
-)
-
-# The guest site's prescriber takes the home orders as their own for the whole permit.
-guest_countersign = record(
-    "guest_countersign",
-    key(),
-    ref("request", "guest_request.id", index=True),
-    ref("patient", "patient.id"),
-    col("site", sa.String(12)),
-    col("orders", Json),  # the very orders; another order needs another signature
-    col("by"),
-    col("at", Instant),
 )
 
 # "This patient may, without asking again": by the home prescriber.
@@ -214,4 +220,19 @@ on_call = table(
     col("by"),
     col("at", Instant),
     opt("ended_at", Instant),
+)
+
+# What a site's desk is told without asking: an unused day, another prescriber's order, a permit that is over.
+guest_notice = table(
+    "guest_notice",
+    key(),
+    ref("site", "site.id", sa.String(12), index=True),  # who is told
+    ref("request", "guest_request.id", index=True),
+    ref("patient", "patient.id"),
+    col("kind", Word),  # one of ost.services.guest.notices.KINDS
+    opt("day", sa.Date),
+    col("fact", sa.String(160), unique=True),  # the same fact is told once
+    col("at", Instant),
+    opt("seen_at", Instant),
+    opt("seen_by"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 
 import sqlalchemy as sa
@@ -15,8 +15,12 @@ from ost.services.work import Work
 _P = guest.guest_place
 
 
-def take_places(work: Work, *, request: str, patient: str, site: str, days: Iterable[date]) -> None:
-    """A place at `site` on each of `days`. The patient is locked; the site's lock is taken here, if not before.
+def take_places(
+    work: Work, *, request: str, patient: str, site: str, days: Iterable[date], second: Collection[date] = ()
+) -> None:
+    """A place at `site` on each of `days`; on those in `second`, beside the one the person has, until one of both goes.
+
+    The patient is locked; the site's lock is taken here, if not before.
 
     Refusal("guest_place_gone", days=...) where a day is closed or full; ("guest_day_taken", days=...) where the
     person has a place that day already, wherever. Nothing is taken unless all are.
@@ -27,8 +31,8 @@ def take_places(work: Work, *, request: str, patient: str, site: str, days: Iter
     gone = [d for d in wanted if (site, d) not in open_ or open_[site, d].free < 1]
     if gone:
         raise Refusal("guest_place_gone", days=", ".join(d.isoformat() for d in gone))
-    own = sa.select(_P.c.day).where(_P.c.patient == patient, _P.c.day.in_(wanted)).order_by(_P.c.day)
-    taken = list(work.tx.execute(own).scalars())
+    own = sa.select(_P.c.day, _P.c.second).where(_P.c.patient == patient, _P.c.day.in_(wanted)).order_by(_P.c.day)
+    taken = [row.day for row in work.tx.execute(own) if row.second == (row.day in second)]
     if taken:
         raise Refusal("guest_day_taken", days=", ".join(d.isoformat() for d in taken))
     seats: dict[date, set[int]] = {d: set() for d in wanted}
@@ -43,6 +47,7 @@ def take_places(work: Work, *, request: str, patient: str, site: str, days: Iter
                 "seat": next(n for n in range(1, open_[site, day].places + 1) if n not in seats[day]),
                 "request": request,
                 "patient": patient,
+                "second": day in second,
             }
             for day in wanted
         ],
