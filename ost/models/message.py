@@ -17,7 +17,8 @@ message = table(
     opt("channel", Word),  # chosen when it is sent
     col("state", Word, index=True),  # "waiting" | "sending" | "sent" | "given_up" | "unknown" | "nowhere"
     col("tries", sa.Integer),
-    col("next_at", Instant, index=True),
+    col("tries_before", sa.Integer),  # of these, before a person last had it sent again
+    col("next_at", Instant, index=True),  # while it is being sent: when whoever took it is given up
     opt("error", Word),  # coded
     col("created_at", Instant),
     opt("done_at", Instant),

@@ -46,6 +46,7 @@ patient_contact = table(
     ref("patient", "patient.id", index=True),
     col("channel", Word),  # "sms" | "email" | "line"
     col("address_sealed", sa.LargeBinary),  # with the person's key
+    col("rank", sa.Integer),  # 1 is tried first
     opt("verified_at", Instant),
     opt("ended_at", Instant),
     col("at", Instant),

@@ -43,6 +43,7 @@ def tell(work: Work, patient_id: str, kind: str, dedupe: str, *, secret: str | N
         dedupe=dedupe,
         state=WAITING,
         tries=0,
+        tries_before=0,
         next_at=work.now,
         created_at=work.now,
     )
