@@ -112,10 +112,8 @@ def set_hours(
         before = _locked(work, code, version)
         was = _rooms(work.tx, code, before.today)
         work.tx.execute(sa.delete(_H).where(_H.c.site == code))
-        rows = [
-            {"site": code, "weekday": day, **_columns(found)} for day in WEEKDAYS if (found := hours.get(day)) is not None
-        ]
-        work.add_many(_H, rows)
+        open_ = {day: found for day in WEEKDAYS if (found := hours.get(day)) is not None}
+        work.add_many(_H, [{"site": code, "weekday": day, **_columns(found)} for day, found in open_.items()])
         now = _weigh(work, code, before.today, was, anyway)
         _grow(work, code)
         work.payload |= {"hours": {str(day): canonical.plain(_list(hours.get(day))) for day in WEEKDAYS}}
