@@ -13,8 +13,10 @@ down_revision = "0002"
 
 APPEND_ONLY = (
     "closure",
+    "closure_day",
     "closure_end",
     "closure_move",
+    "closure_roster",
     "consent_scope",
     "fee_charge",
     "fee_item",
@@ -185,6 +187,64 @@ def upgrade():
         sa.PrimaryKeyConstraint("site", "weekday", name=op.f("pk_site_hours")),
     )
     op.create_table(
+        "closure_day",
+        sa.Column("closure", sa.String(length=64), nullable=False),
+        sa.Column("site", sa.String(length=12), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["closure"], ["closure.id"], name=op.f("fk_closure_day_closure")),
+        sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_closure_day_site")),
+        sa.PrimaryKeyConstraint("closure", "site", "day", name=op.f("pk_closure_day")),
+        info={"record": True},
+    )
+    op.create_index("ix_closure_day_site_day", "closure_day", ["site", "day"], unique=False)
+    op.create_table(
+        "closure_preview",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("wanted", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("at", Instant(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_closure_preview")),
+    )
+    op.create_table(
+        "closure_roster",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("closure", sa.String(length=64), nullable=False),
+        sa.Column("site", sa.String(length=12), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("public_key", sa.String(length=64), nullable=False),
+        sa.Column("signature", sa.String(length=128), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("at", Instant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["closure"], ["closure.id"], name=op.f("fk_closure_roster_closure")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_closure_roster")),
+        info={"record": True},
+    )
+    op.create_index(op.f("ix_closure_roster_closure"), "closure_roster", ["closure"], unique=False)
+    op.create_table(
+        "closure_room",
+        sa.Column("site", sa.String(length=12), nullable=False),
+        sa.Column("extra_percent", sa.Integer(), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("at", Instant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_closure_room_site")),
+        sa.PrimaryKeyConstraint("site", name=op.f("pk_closure_room")),
+    )
+    op.create_table(
+        "patient_wish",
+        sa.Column("patient", sa.String(length=64), nullable=False),
+        sa.Column("site", sa.String(length=12), nullable=True),
+        sa.Column("equipment", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("at", Instant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_patient_wish_patient")),
+        sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_patient_wish_site")),
+        sa.PrimaryKeyConstraint("patient", name=op.f("pk_patient_wish")),
+    )
+    op.create_table(
         "closure_move",
         sa.Column("closure", sa.String(length=64), nullable=False),
         sa.Column("patient", sa.String(length=64), nullable=False),
@@ -194,6 +254,7 @@ def upgrade():
         sa.Column("request", sa.String(length=64), nullable=True),
         sa.Column("distance_m", sa.Integer(), nullable=True),
         sa.Column("why", sa.String(length=40), nullable=False),
+        sa.Column("from_permit", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["closure"], ["closure.id"], name=op.f("fk_closure_move_closure")),
         sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_closure_move_patient")),
         sa.PrimaryKeyConstraint("closure", "patient", "day", name=op.f("pk_closure_move")),
@@ -702,6 +763,13 @@ def downgrade():
     op.drop_index("ix_fee_charge_site_day", table_name="fee_charge")
     op.drop_index(op.f("ix_fee_charge_patient"), table_name="fee_charge")
     op.drop_table("fee_charge")
+    op.drop_table("patient_wish")
+    op.drop_table("closure_room")
+    op.drop_index(op.f("ix_closure_roster_closure"), table_name="closure_roster")
+    op.drop_table("closure_roster")
+    op.drop_table("closure_preview")
+    op.drop_index("ix_closure_day_site_day", table_name="closure_day")
+    op.drop_table("closure_day")
     op.drop_index("ix_closure_move_to", table_name="closure_move")
     op.drop_table("closure_move")
     op.drop_table("site_hours")
