@@ -184,6 +184,21 @@ KEYS = MappingProxyType(
         "guest_countersign_required": Key(
             BOOL, "yes/no", N_("a guest site's prescriber signs the home order before the first dose there"), "true"
         ),
+        # -- closures
+        "closure_emergency_permits": Key(
+            BOOL,
+            "yes/no",
+            N_("people of a closed site are dosed elsewhere without having asked and without a countersignature"),
+            "false",
+        ),
+        "closure_extra_places_percent": Key(
+            INT, "percent", N_("so many guests more than published a site takes while another is closed"), "lower"
+        ),
+        "closure_reach_km": Key(INT, "km", N_("nobody is sent further than this, straight line"), dated=False),
+        "closure_time_left_minutes": _setting(
+            "minutes", N_("people are sent to a site only while it doses for at least so long"), "higher"
+        ),
+        "closure_reasons": _list(N_("why a site cannot dose"), dated=False),
         # -- the patients' own door
         "portal_idle_minutes": _setting("minutes", N_("a patient's page left alone is signed out")),
         "portal_session_hours": _setting("hours", N_("a patient's sign-in ends at the latest after this time")),
