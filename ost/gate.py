@@ -2,7 +2,8 @@
 
 Shut by default: an endpoint without a mark is refused, whoever asks. Pages
 are known by a cookie and need a CSRF token for every change; the API is known
-by a bearer token only, and no cookie opens it.
+by a bearer token only, and no cookie opens it. Patients have a cookie of their
+own, which is read at their own pages only, where nobody else's is.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Callable
 
 from flask import Flask, abort, current_app, g, request
 from flask_login import LoginManager, UserMixin
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFError, CSRFProtect, validate_csrf
 from sqlalchemy.exc import DBAPIError
+from wtforms.validators import ValidationError
 
 from ost.errors import Refusal
-from ost.http import OPEN, SIGNED_IN, STATION, house, is_api, marks_of
+from ost.http import OPEN, PATIENT, SIGNED_IN, STATION, Marks, house, is_api, is_portal, marks_of
 from ost.rules.access import may_somewhere
 from ost.services import sessions
+from ost.services.portal import sessions as portal_sessions
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 FILES = ("static", "assets.vendor")
@@ -38,6 +42,10 @@ class Person(UserMixin):
 def cookie_name(app: Flask) -> str:
     # The prefix makes browsers refuse a cookie set by another host or over plain HTTP.
     return "__Host-ost" if app.config["SESSION_COOKIE_SECURE"] else "ost"
+
+
+def portal_cookie_name(app: Flask) -> str:
+    return "__Host-me" if app.config["SESSION_COOKIE_SECURE"] else "me"
 
 
 def install(app: Flask) -> None:
@@ -62,16 +70,22 @@ def _identify_request() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
     g.ost_session = None
+    g.ost_portal = None
 
 
 def _gate() -> None:
     if request.routing_exception is not None:
-        if not is_api():
+        if is_portal():
+            g.ost_portal = _find_patient()
+        elif not is_api():
             g.ost_session = _find(api=False)  # the page that says so has the person's own frame
         return  # no such address, or not for this method: said as such
     _readable()
     marks = marks_of(current_app.view_functions.get(request.endpoint), request.method)
     api = is_api()
+    if is_portal():
+        _portal_gate(marks)
+        return
     # Files belong to nobody: no look at the database for them.
     found = g.ost_session = None if request.endpoint in FILES else _find(api)
     if not api and request.method not in SAFE:
@@ -90,6 +104,34 @@ def _gate() -> None:
         sessions.touch(house(), found)
 
 
+def _portal_gate(marks: Marks) -> None:
+    """A patient's session, and nothing else, opens what is marked for it here; a mark for staff opens nothing here."""
+    found = g.ost_portal = _find_patient()
+    if request.method not in SAFE and not marks.even_expired:
+        _protect_portal_form()
+    if marks.door == OPEN:
+        return
+    if found is None or not found.whole:
+        abort(401)
+    if marks.door != PATIENT:
+        raise Refusal("not_permitted")
+    if not marks.quiet:
+        portal_sessions.touch(house(), found)
+
+
+def _protect_portal_form() -> None:
+    """The token, and what the browser itself says of where the form stood.
+
+    Not CSRFProtect.protect: over https that asks for a Referer, and these pages send none.
+    """
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise CSRFError("another site's form")
+    try:
+        validate_csrf(request.form.get("csrf_token"))
+    except ValidationError as error:
+        raise CSRFError(error.args[0]) from error
+
+
 def _readable() -> None:
     """A NUL ends a text for one reader and not for the next, and PostgreSQL takes none: nobody types one."""
     if "\0" in request.path:
@@ -106,12 +148,21 @@ def _find(api: bool) -> sessions.Session | None:
     return _session(token, sessions.PAGE) if token else None
 
 
+def _find_patient() -> portal_sessions.PortalSession | None:
+    token = request.cookies.get(portal_cookie_name(current_app), "")
+    return _twice(lambda: portal_sessions.find(house(), token)) if token else None
+
+
 def _session(token: str, kind: str) -> sessions.Session | None:
+    return _twice(lambda: sessions.find(house(), token, kind))
+
+
+def _twice(look: Callable):
     try:
-        return sessions.find(house(), token, kind)
+        return look()
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
         # The database was restarted under an idle connection. The pool has thrown all of them
         # away now, and nothing was asked for yet: a second look costs nobody anything.
-        return sessions.find(house(), token, kind)
+        return look()

@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, g, request
 
 from ost import metrics
 from ost.gate import FILES
+from ost.http import is_portal
 from ost.log import log
 
 REGULAR = ("agent.HeartbeatView",)
@@ -44,6 +45,10 @@ def content_policy() -> str:
 
 
 def _after(response: Response) -> Response:
+    if is_portal():
+        # Where a patient was is told to nobody: no address to the next page, none to a search engine.
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["Content-Security-Policy"] = content_policy()

@@ -3,8 +3,9 @@
 Every route is shut until it carries a mark: `@allow("permission")` for a
 signed-in person who holds it somewhere (the service asks for the site),
 `@signed_in` for anybody signed in, `@station_route` for a counter's station
-(its signature is checked behind the door), `@open_route` for everybody. `ost.gate`
-reads the marks before each request.
+(its signature is checked behind the door), `@patient_route` for a patient at
+their own door, `@open_route` for everybody. `ost.gate` reads the marks before
+each request.
 """
 
 from __future__ import annotations
@@ -18,23 +19,30 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from config.settings import Settings
 from ost.rules.access import PERMISSIONS, may_somewhere
+from ost.services.portal.sessions import PortalSession
 from ost.services.sessions import Session
 from ost.services.work import Actor, House
 
 API_PREFIX = "/api/"
+#: The patients' own pages. A staff session is not looked up here, and a patient's nowhere else.
+PORTAL_PREFIX = "/me"
 LANGUAGES = {"zh_Hant_TW": "繁體中文", "en": "English", "zh_Hans_CN": "简体中文"}
 
 _DOORS = "_ost_doors"
-OPEN, SIGNED_IN, STATION = "open", "signed_in", "station"
+OPEN, SIGNED_IN, STATION, PATIENT = "open", "signed_in", "station", "patient"
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """`door`: None (shut), "open", "signed_in", "station" or a permission. `quiet`: no sign of a person's activity."""
+    """`door`: None (shut), "open", "signed_in", "station", "patient" or a permission.
+
+    `quiet`: no sign of a person's activity. `even_expired`: a form whose token is gone still works.
+    """
 
     door: str | None = None
     quiet: bool = False
     even_locked: bool = False
+    even_expired: bool = False
 
 
 # --- marks --------------------------------------------------------------------
@@ -67,6 +75,14 @@ def station_route(view: Callable) -> Callable:
     return _mark(view, door=STATION)
 
 
+def patient_route(view: Callable) -> Callable:
+    """Open the route, below PORTAL_PREFIX only, to a patient whose sign-in is complete, and to their own record.
+
+    The address stands in the telephone's history: like the title it must not say what the place is for.
+    """
+    return _mark(view, door=PATIENT)
+
+
 def quiet(view: Callable) -> Callable:
     """A page refreshing itself: it keeps nobody's screen from locking."""
     return _mark(view, quiet=True)
@@ -75,6 +91,11 @@ def quiet(view: Callable) -> Callable:
 def even_locked(view: Callable) -> Callable:
     """Works while the screen is locked: the PIN page and what it needs."""
     return _mark(view, even_locked=True)
+
+
+def even_expired(view: Callable) -> Callable:
+    """A form that must work with a lost token too, because all it does is leave."""
+    return _mark(view, even_expired=True)
 
 
 def marks_of(view: Callable | None, method: str) -> Marks:
@@ -118,6 +139,24 @@ def actor() -> Actor:
     return session().actor()
 
 
+def portal_session_or_none() -> PortalSession | None:
+    """The patient's session of this request, half or whole, at the patients' pages only."""
+    return g.get("ost_portal")
+
+
+def portal_session() -> PortalSession:
+    """The patient's complete session; 401 without one."""
+    found = portal_session_or_none()
+    if found is None or not found.whole:
+        abort(401)
+    return found
+
+
+def patient_id() -> str:
+    """Whose pages these are. Services of the portal take it from here and never from an address or a form."""
+    return portal_session().patient
+
+
 def site() -> str | None:
     """The site this browser works at, chosen after sign-in."""
     found = session_or_none()
@@ -132,6 +171,10 @@ def holds(permission: str) -> bool:
 
 def is_api() -> bool:
     return request.path.startswith(API_PREFIX)
+
+
+def is_portal() -> bool:
+    return request.path == PORTAL_PREFIX or request.path.startswith(PORTAL_PREFIX + "/")
 
 
 def is_fragment() -> bool:
@@ -151,6 +194,13 @@ def safe_path(target: str | None) -> str:
     if not own or not path.startswith("/") or path.startswith(("//", "/\\")) or not path.isprintable():
         return "/"
     return path
+
+
+def safe_portal_path(target: str | None) -> str:
+    """`safe_path` within the patients' pages; PORTAL_PREFIX for anything else."""
+    path = safe_path(target)
+    own = path.startswith((PORTAL_PREFIX + "/", PORTAL_PREFIX + "?")) and ".." not in path and "\\" not in path
+    return path if own else PORTAL_PREFIX
 
 
 # --- devices ----------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, g, has_request_context, request
 from flask_babel import Babel
 
-from ost.http import LANGUAGES, session_or_none, settings
+from ost.http import LANGUAGES, portal_session_or_none, session_or_none, settings
 
 COOKIE = "ost_language"
 
@@ -26,9 +26,9 @@ def language() -> str:
 
 
 def _choose() -> str:
-    found = session_or_none()
+    found = portal_session_or_none() or session_or_none()
     if found and found.language in LANGUAGES:
-        return found.language  # choosing another one changes the account's
+        return found.language  # choosing another one changes the account's, or the patient's
     chosen = request.cookies.get(COOKIE)
     if chosen in LANGUAGES:
         return chosen

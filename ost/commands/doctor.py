@@ -21,6 +21,7 @@ from ost.startup import Finding
 ROOT = Path(__file__).resolve().parents[2]
 _BUILT = (
     ("style sheet", ROOT / "ost" / "static" / "build" / "main.css"),
+    ("style sheet of the patients' pages", ROOT / "ost" / "static" / "build" / "me.css"),
     ("htmx", ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"),
 )
 

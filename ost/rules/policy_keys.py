@@ -199,6 +199,23 @@ KEYS = MappingProxyType(
             "minutes", N_("people are sent to a site only while it doses for at least so long"), "higher"
         ),
         "closure_reasons": _list(N_("why a site cannot dose"), dated=False),
+        "guest_longest_stay_days": Key(
+            INT, "days", N_("a stay longer than this is for the prescriber, and a transfer is proposed"), "lower"
+        ),
+        "guest_stable_days": Key(
+            INT, "days", N_("a dose changed within this time asks for the prescriber, also where authorised"), "higher"
+        ),
+        "guest_notice_hours": _setting("hours", N_("notice aimed at; a shorter one is shown and never refused"), None),
+        "guest_ahead_days": _setting("days", N_("how far ahead days can be asked for")),
+        "guest_take_over_minutes": _setting(
+            "minutes", N_("after so long without an answer a prescriber of the guest site may order"), "higher"
+        ),
+        "guest_countersign_most_days": _setting("days", N_("a signature given beforehand serves at most so long")),
+        "guest_standing_most_days": _setting("days", N_("a standing authorisation ends at the latest after this time")),
+        "guest_ask_reasons": _list(N_("why a place elsewhere is asked for; never needed"), dated=False),
+        "guest_decline_reasons": _list(N_("why a request is not approved"), dated=False),
+        "guest_refuse_reasons": _list(N_("why a guest site cannot take somebody"), dated=False),
+        "guest_cancel_reasons": _list(N_("why a request or a day is given up or taken back"), dated=False),
         # -- the patients' own door
         "portal_idle_minutes": _setting("minutes", N_("a patient's page left alone is signed out")),
         "portal_session_hours": _setting("hours", N_("a patient's sign-in ends at the latest after this time")),

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from flask import Flask
 
-from ost.web import formats, frame
+from ost.web import formats, frame, portal_frame
 
 #: Files of this folder. One line each.
 BLUEPRINTS = (
@@ -28,11 +28,13 @@ BLUEPRINTS = (
     "evaluation",
     "demo_reader",
     "demo_progress",
+    "portal",
 )
 
 
 def install(app: Flask) -> None:
     formats.register(app)
     frame.install(app)
+    portal_frame.install(app)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(f"ost.web.{name}").blueprint)

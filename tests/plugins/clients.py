@@ -21,9 +21,11 @@ from config.settings import load_settings
 from devices.evaluate.store import Store
 from ost import keys, log
 from ost.app import Ost, create_app, make_house
-from ost.gate import cookie_name
+from ost.gate import cookie_name, portal_cookie_name
 from ost.models import staff
+from ost.models.patient import patient as patients
 from ost.services import credentials, evaluate_at_station, sessions
+from ost.services.portal import sessions as portal_sessions
 from ost.services.work import Actor, House
 from ost.web import evaluation
 from tests import make
@@ -141,6 +143,13 @@ def sign_in_as(app: Flask, actor: Actor, kind: str, **place) -> str:
     return token
 
 
+def sign_in_patient(app: Flask, patient: str, kind: str = portal_sessions.WHOLE, label: str = "Firefox, Linux") -> str:
+    """The token of a fresh session of a patient at their own pages."""
+    house = house_of(app)
+    with house.work(Actor("test"), None, "test.session") as work:
+        return portal_sessions.start(house, work, patient, kind=kind, device="test", label=label)
+
+
 def reading_english(app: Flask) -> FlaskClient:
     """Tests look for English words; what a test says itself about the language wins."""
     client = app.test_client()
@@ -211,6 +220,22 @@ def pages(app) -> Callable[..., Pages]:
     return lambda actor=None, **place: Pages(
         app, sign_in_as(app, actor, sessions.PAGE, **place) if actor else None
     )
+
+
+@pytest.fixture
+def mine(app) -> Callable[..., Pages]:
+    """`mine(patient_id)`: a patient's own browser, signed in, reading English; `mine()`: nobody's."""
+
+    def browser(patient: str | None = None) -> Pages:
+        opened = Pages(app)
+        if patient:
+            house = house_of(app)
+            with house.db.begin() as tx:
+                tx.execute(patients.update().where(patients.c.id == patient).values(language="en"))
+            opened.client.set_cookie(portal_cookie_name(app), sign_in_patient(app, patient))
+        return opened
+
+    return browser
 
 
 ERROR_KEYS = {"code", "title", "detail", "action", "fields"}
