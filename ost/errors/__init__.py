@@ -81,6 +81,7 @@ PARTS = (
     "lookup",
     "guest_pass",
     "guest_desk",
+    "messages",
 )
 
 
