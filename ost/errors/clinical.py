@@ -5,6 +5,7 @@ by their kind. The person reading stands at a counter with somebody waiting.
 """
 
 from ost.errors import N_, Message
+from ost.errors.clinical_guest import GUEST
 
 _PERSON_AND_PLACE = {
     "patient_not_active": Message(
@@ -372,6 +373,7 @@ _INPUT = {
 
 MESSAGES: dict[str, Message] = {
     **_PERSON_AND_PLACE,
+    **GUEST,
     **_ORDER,
     **_SLOT_AND_CLOCK,
     **_MISSED_DAYS,

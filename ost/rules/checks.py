@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from ost.rules.amounts import LIQUID, UNITS, NotMeasurable, format_mg, format_ml, volume_ul
 from ost.rules.facts import NOT_GIVEN, OUTCOMES, PARTLY, PHASES, SWALLOWED, TOO_MUCH, DoseFacts, PastDose
+from ost.rules.checks_guest import acts_here
 from ost.rules.findings import NOTE, REASON, Case, Found, note, stop
 from ost.rules.medicines import FAMILIES, family
 from ost.rules.missed_doses import possibly_swallowed
@@ -69,7 +70,9 @@ def patient(case: Case) -> Iterator[Found]:
 def site(case: Case) -> Iterator[Found]:
     if not case.facts.site_active:
         yield stop("site_not_active", site=case.facts.site)
-    if case.order is not None and case.facts.site not in case.order.sites:
+    # A permit of this site has reasons of its own (`checks_guest`).
+    named_by_permit = case.facts.guest is not None and case.facts.guest.site == case.facts.site
+    if case.order is not None and case.facts.site not in case.order.sites and not named_by_permit:
         yield stop("site_not_allowed", site=case.facts.site)
 
 
@@ -185,7 +188,7 @@ def intoxication(case: Case) -> Iterator[Found]:
 def holds(case: Case) -> Iterator[Found]:
     never_blocking = case.value("hold_reasons_never_blocking").value
     for hold in case.facts.holds:
-        if hold.blocks and hold.reason_code not in never_blocking:
+        if hold.blocks and hold.reason_code not in never_blocking and acts_here(hold, case.facts):
             yield stop(
                 "on_hold",
                 reason_code=hold.reason_code,

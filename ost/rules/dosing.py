@@ -1,6 +1,6 @@
 """Give or refuse: one function, all reasons at once. Touches nothing.
 
-The checks are small functions in `checks` and `checks_dose`; here they are
+The checks are small functions in `checks`, `checks_guest` and `checks_dose`; here they are
 listed, weighed against sign-offs and coded answers, and the smallest dose any
 of them proposes is measured. The last line refuses.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from ost.rules import checks, checks_dose
+from ost.rules import checks, checks_dose, checks_guest
 from ost.rules.amounts import format_mg
 from ost.rules.facts import Decision, DoseFacts, Give, Reason, Refuse
 from ost.rules.findings import NOTE, REASON, STOP, TIERS, Found, answered, lift, make_case, note, stop
@@ -20,6 +20,7 @@ from ost.rules.policy import Policy
 CHECKS = (
     checks.patient,
     checks.site,
+    checks_guest.guest_day,
     checks.medicine,
     checks.order_in_force,
     checks.slot_free,

@@ -91,6 +91,7 @@ class HoldFacts:
     come_back_on: date | None
     call: str | None  # whom to call, as shown to the patient
     blocks: bool = True  # an unpaid fee never holds a dose: such a hold does not block
+    site: str | None = None  # where it was placed; None = not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,29 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestFacts:
+    """The permit that names this dosing day, at whichever site; else the newest one for the serving site, so that
+    a reason can name it. What is asked of the serving site only (`paused_for`, `countersigned`) is read there only."""
+
+    permit: str
+    request: str
+    site: str  # the guest site
+    home_site: str
+    state: str  # one of ost.rules.guest.STATES
+    first_day: date
+    last_day: date
+    number: int | None  # this day is the number-th of the permit; None = not one of its days, or given back
+    days: int  # how many days it was written for
+    emergency: bool = False  # under a closure
+    consent: bool = True  # what it rests on stands today; an emergency permit may rest on none
+    listed: bool = True  # the guest site takes guests
+    covers_order: bool = True  # the order in force is one it names, or came of one by changes
+    site_asks_countersign: bool = False  # the site's own choice, stricter than its pack
+    countersigned: bool = False  # the order in force, by a prescriber of the guest site
+    paused_for: str | None = None  # code
+
+
+@dataclass(frozen=True, slots=True)
 class DoseFacts:
     """Everything one decision sees. Stored with the decision, by digest."""
 
@@ -161,6 +185,7 @@ class DoseFacts:
     other_open_strengths: tuple[int, ...] = ()  # strengths of other open bottles of this medicine here
     low_tolerance: bool = False  # flagged by a prescriber: older, ill, sedatives
     coded_reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # reason code -> chosen code
+    guest: GuestFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,15 @@ _REASONS: dict[str, dict[str, str]] = {
     "site_not_allowed": {"site": "site"},
     "medicine_not_at_site": {"medicine": "code", "site": "site"},
     "medicine_without_rules": {"medicine": "code", "policy": "text"},
+    # guest dosing
+    "guest_day_elsewhere": {"site": "site", "number": "count", "days": "count"},
+    "guest_paused": {"why": "code"},
+    "guest_permit_ended": {},
+    "guest_not_today": {"first_day": "date", "last_day": "date"},
+    "guest_consent_ended": {},
+    "guest_site_not_listed": {"site": "site"},
+    "guest_order_not_covered": {},
+    "guest_not_countersigned": {"site": "site"},
     # the order
     "no_order": {"slot": "count"},
     "order_not_started": {"starts_on": "date"},

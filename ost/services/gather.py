@@ -27,6 +27,7 @@ from ost.rules.facts import (
     SignOff,
     SlotState,
 )
+from ost.services.guest import binding
 
 #: How far back single doses are read: the law's gap of 14 days (替代治療實施辦法 Art. 12) and the week an
 #: increase looks back on. What is older matters only as "when was the last swallow"; every decision keeps
@@ -101,7 +102,7 @@ _S, _X, _XR = prescription.signoff, dose.exposure, dose.exposure_review
 
 def _flag(what: str, **columns):
     """One arm of the union: every arm has the same columns in the same order."""
-    order = ("id", "code", "kind", "day", "until", "at", "amount_ug", "text", "yes")
+    order = ("id", "code", "kind", "day", "until", "at", "amount_ug", "text", "yes", "place")
     return [sa.literal(what).label("what"), *(columns.get(name, sa.null()).label(name) for name in order)]
 
 
@@ -117,6 +118,7 @@ _FLAGS = sa.union_all(
             at=_H.c.at,
             text=_H.c.call,
             yes=_H.c.blocks,
+            place=_H.c.site,
             amount_ug=sa.cast(sa.null(), sa.BigInteger),
         )
     )
@@ -228,7 +230,9 @@ def gather(
         past=doses,
         last_swallow_on=last_swallow,
         holds=tuple(
-            HoldFacts(h.id, h.kind, h.code, h.day, h.until, h.text, h.yes) for h in flags if h.what == "hold"
+            HoldFacts(h.id, h.kind, h.code, h.day, h.until, h.text, h.yes, h.place)
+            for h in flags
+            if h.what == "hold"
         ),
         bottle=_bottle(bottle_row) if bottle_row else None,
         observed=Observed(intoxication),
@@ -241,6 +245,7 @@ def gather(
         other_open_strengths=others,
         low_tolerance=person.low_tolerance,
         coded_reasons=dict(coded_reasons or {}),
+        guest=binding.facts(tx, person.id, site_id, day, orders, order_row),
     )
     policies = tuple(dict.fromkeys((home.policy, here.policy)))
     return Gathered(facts, policies, replaces, bottle_row.product if bottle_row else None, home.tz)

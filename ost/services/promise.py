@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from ost import canonical, clock
 from ost.errors import Refusal
 from ost.models import dose, site, station
+from ost.rules import checks_guest
 from ost.rules.facts import DoseFacts, Give, Reason, Refuse
 from ost.services import policy_of, register, rows
 from ost.services.access import require
@@ -238,15 +239,18 @@ def _identity_reasons(work: Work, wanted: DoseRequest, seen: Gathered) -> list[R
 
 
 def _is_stranger(facts: DoseFacts) -> bool:
-    """Neither the person's home, nor a site that their order names."""
-    named = facts.order.sites if facts.order else ()
-    return facts.site != facts.home_site and facts.site not in named
+    """Neither the person's home, nor a site that their order names, nor the guest site of a permit in force."""
+    return not checks_guest.known_here(facts)
 
 
 def _for_strangers(reasons: list[Reason], facts: DoseFacts) -> list[Reason]:
-    """A stranger's record is shown to nobody: not here, and whether the slot is taken; no more than that."""
+    """A stranger's record is shown to nobody: not here, and whether the slot is taken; no more than that.
+
+    A site whose permit has ended hears that it has, without the why.
+    """
     taken = [Reason(r.code, r.tier) for r in reasons if r.code in SLOT_TAKEN]
-    return [Reason("site_not_allowed", "stop", {"site": facts.site}), *taken]
+    ended = [Reason(r.code, r.tier) for r in reasons if r.code in checks_guest.SAID_TO_STRANGERS]
+    return [*(ended or [Reason("site_not_allowed", "stop", {"site": facts.site})]), *taken]
 
 
 def _write(
@@ -291,6 +295,7 @@ def _write(
             intoxication=wanted.intoxication or (),
             counter=wanted.counter,
             replaces=seen.replaces,
+            permit=facts.guest.permit if checks_guest.is_guest_here(facts) else None,
             at=work.now,
             by=work.actor.id,
         ),

@@ -62,6 +62,7 @@ def attempt_row(
     identity_reason: str | None = None,
     intoxication: tuple[str, ...] = (),
     counter: str | None = None,
+    permit: str | None = None,
 ) -> dict:
     """A promise, with what nobody can fill in later: medicine, phase, order, sites, policy, facts."""
     order = facts.order
@@ -74,7 +75,7 @@ def attempt_row(
         "content_digest": content_digest,
         "home_site": facts.home_site,
         "site": facts.site,
-        "permit": None,
+        "permit": permit,
         "prescription": order.id,
         "medicine": order.medicine,
         "product": product,
