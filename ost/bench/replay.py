@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import psycopg
 from sqlalchemy import event
 
 from ost.bench.cluster import ThrowawayPostgres
 from ost.db import Database
 
+#: The lock at which the clients wait for each other.
+_GATE = 1910
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 
@@ -72,28 +76,61 @@ def _literal(value) -> str:
 
 
 def replay(server: ThrowawayPostgres, database: str, by_client: list[list[list[str]]], folder: Path) -> float:
-    """Doses per second of pgbench. `by_client`: for each client its doses, each a list of statements."""
-    lines = []
-    for number, doses in enumerate(by_client):
-        lines.append(f"\\if :client_id = {number}")
-        lines += [f"{statement};" for one in doses for statement in one]
-        lines.append("\\endif")
-    script = folder / "replay.sql"
-    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    script.chmod(0o644)
-    count = len(by_client)
-    done = subprocess.run(
+    """Doses per second of pgbench. `by_client`: for each client its doses, each a list of statements.
+
+    Each client is a pgbench with a script of its own, because the time it takes to read a script grows with the
+    square of its length. All wait at one lock until the last has read and connected, and the clock runs from
+    there to the end of the slowest.
+    """
+    running: list[subprocess.Popen] = []
+    with server.connect(database) as gate:
+        gate.execute("SELECT pg_advisory_lock(%s)", [_GATE])
+        try:
+            for number, doses in enumerate(by_client):
+                script = folder / f"replay-{number}.sql"
+                lines = [f"SELECT pg_advisory_lock_shared({_GATE})", *(each for one in doses for each in one)]
+                script.write_text("".join(f"{line};\n" for line in lines), encoding="utf-8")
+                running.append(_pgbench(server, database, script))
+            _wait_for_all(gate, running)
+            started = time.perf_counter()
+            gate.execute("SELECT pg_advisory_unlock(%s)", [_GATE])
+            said = [one.communicate() for one in running]
+            seconds = time.perf_counter() - started
+        finally:
+            for one in running:
+                if one.poll() is None:
+                    one.kill()
+                    one.communicate()
+    for one, (out, error) in zip(running, said, strict=True):
+        if one.returncode or "number of failed transactions: 0 " not in out:
+            raise RuntimeError(f"pgbench did not finish its transactions:\n{out}\n{error}")
+    return sum(len(doses) for doses in by_client) / seconds
+
+
+def _pgbench(server: ThrowawayPostgres, database: str, script: Path) -> subprocess.Popen:
+    return subprocess.Popen(
         [
             str(server.binaries / "pgbench"),
-            *("-h", str(server.folder), "-U", server.user, "-n", "-t", "1"),
-            *("-c", str(count), "-j", "1", "-f", str(script), database),
+            *("-h", str(server.folder), "-U", server.user, "-n", "-t", "1", "-c", "1", "-j", "1"),
+            *("-f", str(script), database),
         ],
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=True,
     )
-    found = re.search(r"tps = ([0-9.]+) \(without initial connection time\)", done.stdout)
-    if not found or "number of failed transactions: 0 " not in done.stdout:
-        raise RuntimeError(f"pgbench did not finish its transactions:\n{done.stdout}\n{done.stderr}")
-    # One pgbench transaction is all doses of one client; all clients run side by side.
-    return float(found[1]) * sum(len(doses) for doses in by_client) / count
+
+
+def _wait_for_all(gate: psycopg.Connection, running: list[subprocess.Popen]) -> None:
+    """Until every client stands at the lock. Raises RuntimeError where one has ended instead."""
+    while True:
+        waiting = gate.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted",
+            [_GATE],
+        ).fetchone()[0]
+        if waiting == len(running):
+            return
+        for one in running:
+            if one.poll() is not None:
+                raise RuntimeError("pgbench ended before it began:\n" + "\n".join(one.communicate()))
+        time.sleep(0.05)
