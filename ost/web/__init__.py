@@ -28,6 +28,7 @@ BLUEPRINTS = (
     "evaluation",
     "demo_reader",
     "demo_progress",
+    "guest_settings",
     "portal",
 )
 
