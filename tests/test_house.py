@@ -61,14 +61,16 @@ MAY_IMPORT = {
     "ost.log": ("config", "ost.clock", "ost.errors"),
     "ost.policies": ("config", "ost.rules", "ost.errors", "ost.canonical"),
     "ost.models": GROUND,
-    "ost.services": ("ost.models", *GROUND, *MATCHING),
+    # Ways to reach a telephone or a mailbox: they know a text and an address, and no patient.
+    "ost.channels": ("config",),
+    "ost.services": ("ost.models", "ost.channels.interface", *GROUND, *MATCHING),
     **dict.fromkeys(SHELL, ("ost.services", "ost.models", *SHELL, *GROUND)),
     "ost.wording": ("ost.services", "ost.web.formats", *SHELL, *GROUND),
-    "ost.web": PAGES,
+    "ost.web": (*PAGES, "ost.channels.page"),
     "ost.api": PAGES,
     # Documents of their own, made without a request: in a terminal, behind a page.
     "ost.reports": (*GROUND, *MATCHING),
-    "ost.jobs": ("ost.services", "ost.models", *GROUND, *MATCHING),
+    "ost.jobs": ("ost.services", "ost.models", "ost.channels", *GROUND, *MATCHING),
     "ost.app": ("ost.web", "ost.api", *PAGES),
     "ost.cli": EVERYTHING,
     "ost.commands": EVERYTHING,
@@ -84,8 +86,8 @@ MAY_WORK_THE_STAND_IN = ("ost.commands", "ost.demo", "ost.bench", "ost.drills")
 ONLY_STANDARD_LIBRARY = ("ost.rules", "ost.errors", "ost.canonical", "ost.clock")
 # The web's own libraries have no business where decisions are made and doses are written.
 WEB_LIBRARIES = ("flask", "flask_babel", "flask_login", "flask_smorest", "flask_wtf", "werkzeug", "marshmallow")
-NO_WEB_IN = ("ost.services", "ost.models", "ost.db", "ost.rules", "ost.jobs", "devices")
-NO_DATABASE_IN = ("devices", "ost.rules", "ost.web", "ost.api")
+NO_WEB_IN = ("ost.channels", "ost.services", "ost.models", "ost.db", "ost.rules", "ost.jobs", "devices")
+NO_DATABASE_IN = ("devices", "ost.channels", "ost.rules", "ost.web", "ost.api")
 
 
 def tracked(*patterns: str) -> list[Path]:
