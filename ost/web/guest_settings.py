@@ -15,9 +15,9 @@ from ost.rules.medicines import FAMILY_OF
 from ost.rules.schedule import DateError, parse_date
 from ost.services.guest import calendar, designation, settings
 from ost.services.guest.settings import Hours
-from ost.web import desk, formats, guest_words
+from ost.web import desk, formats, guest_frame
 
-blueprint = guest_words.make_blueprint("guest_settings", __name__, "/guest/settings")
+blueprint = guest_frame.make_blueprint("guest_settings", __name__, "/guest/settings")
 
 _TIMES, _NUMBERS = ("opens", "last_dose", "closes"), ("places", "at_once")
 _TYPED_TIME = re.compile(r"([0-9]{1,2})[:：]?([0-9]{2})")
@@ -45,9 +45,9 @@ def _page(errors: dict | None = None, warned: Refusal | None = None, part: str =
         place_typed=request.form if part == "place" else _typed_place(found.place),
         holidays=days,
         worked=calendar.worked_between(found.policy, found.today, last),
-        equipment=guest_words.choices(settings.EQUIPMENT),
-        why=guest_words.choices(settings.WHY),
-        medicines=guest_words.choices(FAMILY_OF),
+        equipment=guest_frame.choices(settings.EQUIPMENT),
+        why=guest_frame.choices(settings.WHY),
+        medicines=guest_frame.choices(FAMILY_OF),
         may_designate=holds("site.manage"),
         closure_url=_closure_url,
         errors=errors or {},
