@@ -16,8 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ost.models import guest, lookup, opening, portal
+from ost.models.site import site as sites
 from ost.rules.facts import GuestFacts
 from ost.rules.guest import IN_FORCE
+from ost.services.guest.consent import reaches
+from ost.services.work import loads
 
 EMERGENCY = "emergency"
 #: So long after its last day a permit is still named as the reason at its own site.
@@ -33,21 +36,23 @@ _ALL_DAYS = (
 )
 
 
-def _with_consent(query: sa.Select) -> sa.Select:
-    """Joined with what the request rests on; read by `consent_stands`."""
+def with_consent(query: sa.Select, site: sa.Column = _G.c.site) -> sa.Select:
+    """Joined with the guest site and with what the request rests on; read by `consent_stands`."""
     return (
-        query.join(_C, _C.c.id == _R.c.consent, isouter=True)
+        query.join(sites, sites.c.id == site)
+        .join(_C, _C.c.id == _R.c.consent, isouter=True)
         .join(_CE, _CE.c.consent == _R.c.consent, isouter=True)
         .join(_CS, _CS.c.consent == _R.c.consent, isouter=True)
     )
 
 
-_CONSENT = (
+CONSENT = (
     _R.c.kind,
     _R.c.consent,
     _C.c.until.label("consent_until"),
     _CE.c.consent.label("consent_ended"),
     _CS.c.scope.label("consent_scope"),
+    sites.c.county,
 )
 
 
@@ -57,18 +62,12 @@ def consent_stands(row: sa.Row, site: str, day: date) -> bool:
         return row.kind == EMERGENCY
     if row.consent_ended is not None or (row.consent_until is not None and row.consent_until < day):
         return False
-    return scope_reaches(row.consent_scope, site)
-
-
-def scope_reaches(scope: str | None, site: str) -> bool:
-    """`scope`: JSON text; {"sites": [...]} names the only ones, anything else reaches every site."""
-    sites = (json.loads(scope) if scope else {}).get("sites")
-    return sites is None or site in sites
+    return reaches(loads(row.consent_scope), site, row.county)
 
 
 # --- one person, for one decision --------------------------------------------------
 
-_PERMITS = _with_consent(
+_PERMITS = with_consent(
     sa.select(
         _G.c.id,
         _G.c.request,
@@ -83,7 +82,7 @@ _PERMITS = _with_consent(
         _GS.c.listed,
         _GS.c.policy_countersign,
         _ALL_DAYS,
-        *_CONSENT,
+        *CONSENT,
     )
     .join_from(_G, _H, _H.c.request == _G.c.request)
     .join(_R, _R.c.id == _G.c.request)
@@ -198,7 +197,7 @@ class GuestDay:
     emergency: bool
 
 
-_DAYS = _with_consent(
+_DAYS = with_consent(
     sa.select(
         _G.c.patient,
         _G.c.id,
@@ -209,7 +208,7 @@ _DAYS = _with_consent(
         _D.c.number,
         _H.c.state,
         _ALL_DAYS,
-        *_CONSENT,
+        *CONSENT,
     )
     .join_from(_D, _G, _G.c.id == _D.c.permit)
     .join(_H, _H.c.request == _G.c.request)
@@ -248,8 +247,8 @@ def _guest_day(row: sa.Row, day: date) -> GuestDay:
 
 # --- whose record a guest site may open ------------------------------------------------
 
-_OPEN_TO = _with_consent(
-    sa.select(_G.c.patient, _G.c.site, *_CONSENT)
+_OPEN_TO = with_consent(
+    sa.select(_G.c.patient, _G.c.site, *CONSENT)
     .join_from(_H, _G, _G.c.id == _H.c.permit)
     .join(_R, _R.c.id == _G.c.request)
 ).where(_H.c.state.in_(IN_FORCE), _H.c.last_day >= _day)
