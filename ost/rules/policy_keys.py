@@ -237,6 +237,16 @@ KEYS = MappingProxyType(
         "portal_names_staff": Key(
             BOOL, "yes/no", N_("patients see the name of who opened their record, not only role and site"), dated=False
         ),
+        # -- telling people
+        "message_tries": _setting(
+            "tries", N_("how often one way to reach a person is tried before it is given up"), None
+        ),
+        "message_backoff_s": _setting(
+            "s", N_("the first wait before a message is tried again, doubled each time"), None
+        ),
+        "message_lease_s": _setting(
+            "s", N_("a message whose sending ended in silence for this long is not known to have arrived"), None
+        ),
         # -- devices, sessions, sign-in
         "capture_challenge_s": _setting("s", N_("how long a capture challenge is good for")),
         "capture_repeat_s": _setting("s", N_("how long the identical post gets the same answer")),
