@@ -212,3 +212,8 @@ def _day(row, day: date, found: OpenDay | None, why: str | None) -> PlaceDay:
     if found is None and why is None and holiday:
         why = "holiday"
     return PlaceDay(day, found, holiday, why if found is None else None)
+
+
+def pack_of(tx: Connection, code: str) -> str:
+    """Name of the policy pack a site follows."""
+    return tx.execute(sa.select(_S.c.policy).where(_S.c.id == code)).scalar_one()
