@@ -20,9 +20,10 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.exc import IntegrityError
 
 from config.settings import Settings
-from ost import clock
+from ost import channels, clock
 from ost.log import log
 from ost.models import audit
+from ost.services.messages.send import send_due
 from ost.services.verify import verify, write_heads
 from ost.services.work import NETWORK, House
 
@@ -56,10 +57,20 @@ def _verify(house: House, settings: Settings) -> str:
     return f"{report.rows} rows, {report.events} events, {len(report.problems)} problems"
 
 
+#: Texts going out at once: a closure's hundreds do not wait for each other.
+SENDERS = 4
+
+
+def _messages(house: House, settings: Settings) -> str:
+    done = send_due(house, channels.open_channels(settings), SENDERS)
+    return ", ".join(f"{count} {state}" for state, count in sorted(done.items()))
+
+
 JOBS = (
     # A cut tail of the chain shows against a head that is at most an hour old (DESIGN.md, promise 5).
     Job("heads", _heads, {"minute": "5"}),
     Job("verify", _verify, {"hour": "3", "minute": "30"}, daily=True),
+    Job("messages", _messages, {"second": "*/10"}),
 )
 
 
@@ -76,7 +87,8 @@ def run(job: Job, house: House, settings: Settings) -> bool:
         except IntegrityError:
             return False
     result = job.run(house, settings)
-    log.info("job_done", job=job.name, result=result)
+    if result:  # a job that runs every few seconds and found nothing to do says nothing
+        log.info("job_done", job=job.name, result=result)
     if job.daily:
         with house.db.begin() as tx:
             tx.execute(sa.update(j).where(mine).values(finished_at=house.now(), result=result))
