@@ -79,6 +79,7 @@ PARTS = (
     "identity",
     "evaluation",
     "lookup",
+    "portal",
     "guest_pass",
     "guest_desk",
     "messages",

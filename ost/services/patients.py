@@ -27,6 +27,7 @@ from ost.rules.schedule import DateError, format_both, parse_date
 from ost.services import sealed
 from ost.services.access import may, require
 from ost.services.faces import Face
+from ost.services.portal import sessions as portal_sessions
 from ost.services.work import Actor, House, Work, new_id
 
 SEXES = ("female", "male", "other")
@@ -35,6 +36,8 @@ PREGNANT, WORK = PRIORITIES = ("pregnant", "work")
 OLDEST_YEARS = 120
 
 _HASHER = argon2.PasswordHasher()
+#: What a PIN is compared with where there is nobody, or nobody with one: it costs the same and fits nothing.
+NO_PIN = _HASHER.hash(secrets.token_hex(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +173,26 @@ def reissue_card(house: House, actor: Actor, patient_id: str) -> str:
 def set_pin(house: House, actor: Actor, patient_id: str, pin: str) -> None:
     site_id = _home_site(house, patient_id)
     require(house, actor, "patient.register", site_id)
-    if problem := pin_problem(pin, _born(house, patient_id)):
+    if problem := pin_problem(pin, born(house, patient_id)):
         raise Refusal("input_invalid", fields={"pin": [problem]})
-    hashed = _HASHER.hash(pin)
+    hashed = hash_pin(pin)
     with house.work(actor, site_id, "patient.pin_set", patient=patient_id) as work:
         _lock(work, patient_id)
-        _change(work, patient_id, pin_hash=hashed)
+        keep_pin(work, patient_id, hashed)
         work.payload["pin"] = "set"
 
 
-def _born(house: House, patient_id: str) -> date | None:
+def hash_pin(pin: str) -> str:
+    return _HASHER.hash(pin)
+
+
+def keep_pin(work: Work, patient_id: str, hashed: str) -> None:
+    """Write a PIN's hash down. Where the person is signed in at their own pages, they are no longer."""
+    _change(work, patient_id, pin_hash=hashed)
+    portal_sessions.end_all(work, patient_id)
+
+
+def born(house: House, patient_id: str) -> date | None:
     with house.read() as tx:
         try:
             key = sealed.person_key(tx, house.keys, patient_id)
@@ -230,6 +243,7 @@ def forget(house: House, actor: Actor, patient_id: str, reason: str) -> None:
             face_sealed=None,
             face_type=None,
         )
+        portal_sessions.end_all(work, patient_id)
         withdrawn = work.tx.execute(
             sa.update(fingerprint)
             .where(fingerprint.c.patient == patient_id, fingerprint.c.withdrawn_at.is_(None))

@@ -33,6 +33,7 @@ class PortalSession:
     patient: str
     kind: str
     device: str  # opaque
+    label: str | None
     language: str
     home_site: str
     tz: str  # of the home site
@@ -108,6 +109,7 @@ def find(house: House, token: str) -> PortalSession | None:
         patient=row.patient,
         kind=row.kind,
         device=row.device,
+        label=row.label,
         language=row.language,
         home_site=row.home_site,
         tz=row.tz,
