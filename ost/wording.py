@@ -15,6 +15,7 @@ from ost.answers import say
 from ost.errors import N_, catalogue
 from ost.http import house
 from ost.i18n import language
+from ost.rules.guest_reasons import GUEST_REASONS
 from ost.rules.reasons import REASONS
 from ost.services.places import site_facts
 from ost.web.formats import clock, two_calendars
@@ -183,7 +184,7 @@ def _instant(value) -> datetime:
 
 def reason(found: dict, tz: str = "Asia/Taipei") -> dict:
     """A reason as kept (`code`, `tier`, `data`, ...) with its texts: what, why, what to do now."""
-    kinds = REASONS.get(found["code"], {})
+    kinds = REASONS.get(found["code"]) or GUEST_REASONS.get(found["code"], {})
     data = {name: placeholder(kinds.get(name, "text"), value, tz) for name, value in found["data"].items()}
     texts = say(found["code"], data)
     return {

@@ -80,6 +80,7 @@ PARTS = (
     "evaluation",
     "lookup",
     "portal",
+    "guest",
     "guest_pass",
     "guest_desk",
     "messages",

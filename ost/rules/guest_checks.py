@@ -188,7 +188,7 @@ def _days(case: _Case) -> Iterator[Found]:
         elif (day - facts.today).days > ahead:
             yield stop("guest_day_too_far", day=day, limit_days=ahead)
         if day in other:
-            yield stop("guest_day_taken", day=day, site=other[day])
+            yield stop("guest_booked_elsewhere", day=day, site=other[day])
         slots = {o.slot for o in orders_on(facts.orders, day) if day.isoweekday() in o.days}
         if slots and all((day, slot) in dosed for slot in slots):
             yield stop("guest_dosed_already", day=day, site=dosed[day, min(slots)])

@@ -20,7 +20,7 @@ _REASONS: dict[str, dict[str, str]] = {
     # the days
     "guest_day_past": {"day": "date"},
     "guest_day_too_far": {"day": "date", "limit_days": "count"},
-    "guest_day_taken": {"day": "date", "site": "site"},
+    "guest_booked_elsewhere": {"day": "date", "site": "site"},
     "guest_dosed_already": {"day": "date", "site": "site"},
     "guest_long_stay": {"days": "count", "limit_days": "count"},
     "guest_short_notice": {"hours": "hours", "limit_h": "hours"},

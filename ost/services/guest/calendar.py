@@ -145,4 +145,4 @@ def lock_sites(work: Work, sites: Iterable[str]) -> None:
     query = sa.select(_G.c.site).where(_G.c.site.in_(ids)).order_by(_G.c.site).with_for_update()
     found = set(work.tx.execute(query).scalars())
     if set(ids) - found:
-        raise Refusal("guest_site_not_listed")
+        raise Refusal("guest_site_not_listed", site=", ".join(sorted(set(ids) - found)))

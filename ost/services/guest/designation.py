@@ -78,7 +78,7 @@ def _lock(work: Work, code: str, version: int) -> list[str]:
     work.lock_patients(people)
     row = work.tx.execute(sa.select(_G.c.version).where(_G.c.site == code).with_for_update()).one_or_none()
     if row is None:
-        raise Refusal("guest_site_not_listed")
+        raise Refusal("guest_site_not_listed", site=code)
     if row.version != version:
         raise Refusal("guest_settings_changed")
     if set(_people(work, code)) - set(people):

@@ -233,7 +233,7 @@ def _locked(work: Work, code: str, version: int) -> _Before:
         sa.select(_G.c.version, _S.c.tz).join(_S, _S.c.id == _G.c.site).where(_G.c.site == code).with_for_update(of=_G)
     ).one_or_none()
     if row is None:
-        raise Refusal("guest_site_not_listed")
+        raise Refusal("guest_site_not_listed", site=code)
     if row.version != version:
         raise Refusal("guest_settings_changed")
     return _Before(row.version, clock.dosing_day(work.now, row.tz))

@@ -6,6 +6,7 @@ the step may be taken; the database's keys say that it follows the one before.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -56,6 +57,46 @@ def begin(
     return state
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """A request just written, with the permit it begins with."""
+
+    request: str
+    patient: str
+    home_site: str
+    site: str
+    days: tuple[date, ...]
+    permit: str
+
+
+def begin_with_permits(work: Work, firsts: Iterable[First], who: Who, action: str, reason: str) -> None:
+    """The first step of many requests at once, each with its permit (written before): a closure's."""
+    state = _next(None, action, who)
+    firsts = tuple(firsts)
+    work.add_many(
+        guest.guest_head,
+        [
+            {
+                "request": f.request,
+                "patient": f.patient,
+                "home_site": f.home_site,
+                "site": f.site,
+                "state": state,
+                "waits_for": rules.waits_for(state),
+                "step": 1,
+                "since": work.now,
+                "asked_at": work.now,
+                "first_day": min(f.days),
+                "last_day": max(f.days),
+                "permit": f.permit,
+            }
+            for f in firsts
+        ],
+    )
+    rows = [_row(work, f.request, 1, None, action, state, who, reason, {"permit": f.permit}) for f in firsts]
+    work.add_many(_S, rows)
+
+
 def head(work: Work, request: str) -> sa.Row:
     """The request's head, locked. Refusal("guest_request_unknown")."""
     row = work.tx.execute(_HEAD, {"request": request}).one_or_none()
@@ -74,8 +115,11 @@ def take(
     data: dict | None = None,
     site: str | None = None,
     permit: str | None = None,
+    first_day: date | None = None,
+    last_day: date | None = None,
 ) -> str:
-    """Take one step; the patient must be locked. `site`, `permit`: the head's new ones. Returns the new state.
+    """Take one step; the patient must be locked. `site`, `permit`, `first_day`, `last_day`: the head's new ones.
+    Returns the new state.
 
     A step into an ending gives back every place that lies on or after `data["from_day"]` (ISO), or all of them.
     Refusal("guest_step_not_possible") where the table has no such step from here; ("not_permitted") for the role.
@@ -87,15 +131,18 @@ def take(
     values = {"state": state, "waits_for": rules.waits_for(state), "step": number}
     if state != now.state:
         values["since"] = work.now
-    if site is not None:
-        values["site"] = site
-    if permit is not None:
-        values["permit"] = permit
+    new = {"site": site, "permit": permit, "first_day": first_day, "last_day": last_day}
+    values |= {name: value for name, value in new.items() if value is not None}
     work.tx.execute(sa.update(_H).where(_H.c.request == request).values(**values))
     if state in rules.OVER:
         free_places(work, request, from_day=(data or {}).get("from_day"))
     work.payload.setdefault("steps", []).append([request, number, action, state])
     return state
+
+
+def possible(state: str | None, action: str, who: Who) -> str:
+    """Where `action` would lead, or the Refusal that taking it would meet."""
+    return _next(state, action, who)
 
 
 def free_places(work: Work, request: str, *, from_day: str | None = None, days: tuple[date, ...] | None = None) -> int:
@@ -118,18 +165,21 @@ def _next(state: str | None, action: str, who: Who) -> str:
 
 
 def _add(work: Work, request, number, from_state, action, to_state, who: Who, reason, data) -> None:
-    work.add(
-        _S,
-        request=request,
-        number=number,
-        previous=number - 1 if number > 1 else None,
-        from_state=from_state,
-        action=action,
-        to_state=to_state,
-        by=who.by,
-        by_role=who.role,
-        site=who.site,
-        reason=reason,
-        data=canonical.text(data),
-        at=work.now,
-    )
+    work.add(_S, **_row(work, request, number, from_state, action, to_state, who, reason, data))
+
+
+def _row(work: Work, request, number, from_state, action, to_state, who: Who, reason, data) -> dict:
+    return {
+        "request": request,
+        "number": number,
+        "previous": number - 1 if number > 1 else None,
+        "from_state": from_state,
+        "action": action,
+        "to_state": to_state,
+        "by": who.by,
+        "by_role": who.role,
+        "site": who.site,
+        "reason": reason,
+        "data": canonical.text(data),
+        "at": work.now,
+    }

@@ -1,0 +1,181 @@
+"""What follows by rule once a request was asked, approved or accepted: a standing authorisation, the guest site's own
+rule, a signature given beforehand. Ends, where all of it fits, in a permit with its pass.
+
+Helpers of the verbs beside this file: the person and the guest site are locked, the caller commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ost import canonical
+from ost.models import guest
+from ost.rules import guest as rules
+from ost.rules.facts import Reason
+from ost.rules.guest_checks import for_a_prescriber, orders_used
+from ost.services.guest import passes, standing, steps
+from ost.services.guest.calendar import open_days
+from ost.services.guest.days import MOVED, leave_days, live_days
+from ost.services.guest.facts import Seen
+from ost.services.messages import outbox
+from ost.services.policy_of import keep_version
+from ost.services.work import House, Work, loads, new_id
+
+_R, _H, _P = guest.guest_request, guest.guest_head, guest.guest_place
+_C, _D = guest.guest_countersign, guest.permit_day
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """Where a request stands after a step. `days`: those still meant."""
+
+    request_id: str
+    number: int
+    state: str
+    permit: str | None
+    days: tuple[date, ...]
+
+
+def request_row(tx: Connection, request_id: str) -> sa.Row:
+    return tx.execute(sa.select(_R).where(_R.c.id == request_id)).one()
+
+
+def days_of(row: sa.Row) -> tuple[date, ...]:
+    return tuple(date.fromisoformat(day) for day in loads(row.days))
+
+
+def order_ids(seen: Seen) -> list[str]:
+    """The orders these days rest on, by slot and first day: what is signed and what a permit points to."""
+    return [order.id for order in orders_used(seen.facts)]
+
+
+def tell(work: Work, row: sa.Row, kind: str, dedupe: str, **data) -> None:
+    """A message about a request to its patient. `site` and `days` where they are not the request's own."""
+    said = {"request": row.number, "site": row.site, "days": loads(row.days)} | data
+    outbox.tell(work, row.patient, kind, dedupe, **said)
+
+
+def stands(tx: Connection, request_id: str) -> Stands:
+    row, head = request_row(tx, request_id), tx.execute(sa.select(_H).where(_H.c.request == request_id)).one()
+    days = live_days(tx, head.permit) if head.permit else days_of(row)
+    return Stands(row.id, row.number, head.state, head.permit, days)
+
+
+# --- by rule ---------------------------------------------------------------------
+
+
+def advance(house: House, work: Work, request_id: str, seen: Seen, reasons: Iterable[Reason]) -> str:
+    """Take every step the rules take by themselves from here. Returns the state it ends in.
+
+    `reasons`: of this very look; nothing blocks. What a prescriber should weigh is never approved by rule.
+    """
+    row = request_row(work.tx, request_id)
+    state = steps.head(work, request_id).state
+    if state == rules.ASKED and not for_a_prescriber(reasons):
+        allowed = standing.covering(
+            work.tx,
+            row.patient,
+            seen.facts.today,
+            seen.there.id,
+            seen.there.point,
+            seen.home.point,
+            seen.facts.days,
+        )
+        if allowed is not None:
+            state = steps.take(work, request_id, "authorise", steps.SYSTEM, data={"standing": allowed})
+    if state == rules.APPROVED and taken_at_once(work.tx, seen):
+        state = steps.take(work, request_id, "accept", steps.SYSTEM, data={"rule": "at_once"})
+    if state == rules.ACCEPTED:
+        signed = countersigned(work.tx, row, seen)
+        if signed is not None or not countersign_needed(seen):
+            data = {} if signed is None else {"countersign": signed}
+            state = confirm(house, work, row, seen, steps.SYSTEM, signed, data)
+    return state
+
+
+def taken_at_once(tx: Connection, seen: Seen) -> bool:
+    """Whether the guest site's own rule takes the person: among the first so many guests of each day."""
+    there = open_days(tx, [seen.there.id], seen.facts.days)
+    found = [there.get((seen.there.id, day)) for day in seen.facts.days]
+    # The request holds its places: it is counted in `taken`.
+    return all(o is not None and o.taken <= o.at_once for o in found)
+
+
+def countersign_needed(seen: Seen) -> bool:
+    """Stricter wins: either site's pack, or the guest site's own choice."""
+    first = seen.facts.days[0]
+    return seen.there.countersign or any(p.bool("guest_countersign_required", first) for p in seen.packs)
+
+
+def countersigned(tx: Connection, row: sa.Row, seen: Seen) -> str | None:
+    """Id of a signature at this site for these very orders: of this request, or given beforehand for all its days."""
+    return _signature(tx, row.patient, seen, _C.c.request == row.id) or signed_beforehand(tx, row.patient, seen)
+
+
+def signed_beforehand(tx: Connection, patient: str, seen: Seen) -> str | None:
+    """Id of a signature given without a request, for these very orders and until the last of these days or longer."""
+    return _signature(tx, patient, seen, sa.and_(_C.c.request.is_(None), _C.c.until >= seen.facts.days[-1]))
+
+
+def _signature(tx: Connection, patient: str, seen: Seen, which: sa.ColumnElement) -> str | None:
+    orders = canonical.text(order_ids(seen))
+    query = (
+        sa.select(_C.c.id)
+        .where(_C.c.patient == patient, _C.c.site == seen.there.id, _C.c.orders == orders, which)
+        .order_by(_C.c.at.desc(), _C.c.id)
+        .limit(1)
+    )
+    return tx.execute(query).scalar_one_or_none()
+
+
+def confirm(
+    house: House, work: Work, row: sa.Row, seen: Seen, who: steps.Who, signed: str | None, data: dict
+) -> str:
+    """The permit: its numbered days, bound to the orders by reference, its pass, and the person told."""
+    if row.replaces is not None:
+        _move(work, row)
+    permit = write_permit(work, house, row, seen, signed)
+    state = steps.take(work, row.id, "confirm", who, data=data | {"permit": permit}, permit=permit)
+    passes.issue(house, work, permit)
+    tell(work, row, "guest_confirmed", f"confirmed:{row.id}", site=seen.there.id)
+    return state
+
+
+def write_permit(work: Work, house: House, row: sa.Row, seen: Seen, signed: str | None) -> str:
+    """The rows of a permit; whoever writes it takes the step and issues the pass."""
+    policy = seen.packs[0]
+    keep_version(house, work, policy)
+    days = seen.facts.days
+    permit = work.add(
+        guest.guest_permit,
+        id=new_id(),
+        request=row.id,
+        patient=row.patient,
+        home_site=row.home_site,
+        site=seen.there.id,
+        orders=canonical.text(order_ids(seen)),
+        countersign=signed,
+        first_day=days[0],
+        last_day=days[-1],
+        policy=policy.digest,
+        at=work.now,
+    )["id"]
+    numbered = [{"permit": permit, "day": day, "number": number} for number, day in enumerate(days, 1)]
+    work.add_many(_D, numbered)
+    work.payload |= {"permit": permit}
+    return permit
+
+
+def _move(work: Work, row: sa.Row) -> None:
+    """The request changes another: the days it takes over leave that one, and its places become the first ones."""
+    own = sa.select(_P.c.day).where(_P.c.request == row.id, _P.c.second)
+    days = tuple(sorted(work.tx.execute(own).scalars()))
+    if not days:
+        return
+    leave_days(work, row.replaces, days, steps.SYSTEM, MOVED, {"to": row.id})
+    work.tx.execute(sa.update(_P).where(_P.c.request == row.id, _P.c.second).values(second=False))
