@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from ost import clock, policies
@@ -138,7 +139,12 @@ def of_patient(house: House, actor: Actor, patient_id: str) -> list[Hold]:
     """Every hold of a person, newest first, released ones too."""
     readable(house, actor, patient_id, "hold.read")
     with house.read() as tx:
-        return [_hold(row) for row in tx.execute(_HOLDS.where(hold.c.patient == patient_id))]
+        return list_of(tx, patient_id)
+
+
+def list_of(tx: Connection, patient_id: str) -> list[Hold]:
+    """`of_patient`, for a caller who may: the person's own pages."""
+    return [_hold(row) for row in tx.execute(_HOLDS.where(hold.c.patient == patient_id))]
 
 
 def open_at(house: House, actor: Actor, site_id: str) -> list[Hold]:

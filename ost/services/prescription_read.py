@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from ost.models import dose, staff, stock
 from ost.models.patient import patient
@@ -85,6 +86,12 @@ class OpenExposure:
 def orders(house: House, actor: Actor, patient_id: str) -> list[Order]:
     """Every order of a person: in force first, then to come, then over; newest first within."""
     row = readable(house, actor, patient_id, "prescription.read")
+    with house.read() as tx:
+        return orders_of(tx, patient_id, today_at_home(house, tx, row))
+
+
+def orders_of(tx: Connection, patient_id: str, today: date) -> list[Order]:
+    """`orders`, for a caller who may: the person's own pages. `today`: at the home site."""
     p, e = prescription, prescription_end
     query = (
         sa.select(p, e.c.at.label("ended_at"), e.c.why, e.c.reason.label("end_reason"), staff.account.c.display_name)
@@ -93,9 +100,7 @@ def orders(house: House, actor: Actor, patient_id: str) -> list[Order]:
         .where(p.c.patient == patient_id)
         .order_by(p.c.written_at.desc(), p.c.starts_on.desc())
     )
-    with house.read() as tx:
-        today = today_at_home(house, tx, row)
-        rows = tx.execute(query).all()
+    rows = tx.execute(query).all()
     successors = {r.replaces: r.id for r in rows if r.replaces}
     found = [_order(r, today, successors.get(r.id)) for r in rows]
     return sorted(found, key=lambda o: STATES.index(o.state))
@@ -104,6 +109,12 @@ def orders(house: House, actor: Actor, patient_id: str) -> list[Order]:
 def doses(house: House, actor: Actor, patient_id: str, limit: int = 14) -> list[Given]:
     """The latest attempts, newest first, voided and released ones too: nothing is hidden."""
     readable(house, actor, patient_id, "dose.read")
+    with house.read() as tx:
+        return doses_of(tx, patient_id, limit)
+
+
+def doses_of(tx: Connection, patient_id: str, limit: int | None, skip: int = 0) -> list[Given]:
+    """`doses`, for a caller who may: the person's own pages. `limit` None: all of them."""
     a, o, r, v = dose.dose_attempt, dose.dose_outcome, dose.dose_release, dose.dose_void
     query = (
         sa.select(a, o.c.outcome, o.c.swallowed_ug, o.c.given_at, r.c.why, v.c.attempt.label("void"))
@@ -113,26 +124,26 @@ def doses(house: House, actor: Actor, patient_id: str, limit: int = 14) -> list[
         .where(a.c.patient == patient_id)
         .order_by(a.c.dosing_day.desc(), a.c.promised_at.desc())
         .limit(limit)
+        .offset(skip or None)
     )
-    with house.read() as tx:
-        return [
-            Given(
-                row.id,
-                row.dosing_day,
-                row.slot,
-                row.site,
-                row.medicine,
-                row.ordered_ug,
-                row.dose_ug,
-                row.outcome,
-                row.swallowed_ug,
-                row.promised_at,
-                row.given_at,
-                row.why,
-                row.void is not None,
-            )
-            for row in tx.execute(query)
-        ]
+    return [
+        Given(
+            row.id,
+            row.dosing_day,
+            row.slot,
+            row.site,
+            row.medicine,
+            row.ordered_ug,
+            row.dose_ug,
+            row.outcome,
+            row.swallowed_ug,
+            row.promised_at,
+            row.given_at,
+            row.why,
+            row.void is not None,
+        )
+        for row in tx.execute(query)
+    ]
 
 
 def exposures_to_review(house: House, actor: Actor, site_id: str) -> list[OpenExposure]:
