@@ -1,6 +1,7 @@
 """Read one patient's record, and say so: who read it, from where, on which page and why.
 
-The home site reads, and so do the sites its orders name. For everybody else the
+The home site reads, and so do the sites its orders name, and a guest site while
+a permit for it is in force and the patient's consent stands. For everybody else the
 person does not exist. Changes nothing but the access log.
 """
 
@@ -22,6 +23,7 @@ from ost.models.patient import fingerprint, patient
 from ost.models.prescription import prescription, prescription_end
 from ost.services import sealed
 from ost.services.access import may
+from ost.services.guest import binding
 from ost.services.patients import _access
 from ost.services.work import Actor, House
 
@@ -66,11 +68,16 @@ def read(
 
 
 def readable(house: House, actor: Actor, patient_id: str, permission: str) -> sa.Row:
-    """The patient row, if the actor holds `permission` at the home site or at a site its orders name."""
+    """The patient row, if the actor holds `permission` at the home site, at a site its orders name, or at one where
+    they are a guest."""
     with house.read() as tx:
         row = tx.execute(sa.select(patient).where(patient.c.id == patient_id)).one_or_none()
-        places = _sites_of(tx, row) if row is not None else ()
-    if not any(may(house, actor, permission, place) for place in places):
+        if row is None:
+            raise Refusal("patient_unknown")
+        if any(may(house, actor, permission, place) for place in _sites_of(tx, row)):
+            return row
+        as_guest = binding.sites_of(tx, row.id, today_at_home(house, tx, row))
+    if not any(may(house, actor, permission, place) for place in as_guest):
         raise Refusal("patient_unknown")
     return row
 

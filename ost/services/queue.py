@@ -1,4 +1,4 @@
-"""Today's queue of one site: expected, here, done, missed, held, not known.
+"""Today's queue of one site: expected, here, done, missed, held, not known, or a guest elsewhere today.
 
 Reads only. Rows carry ids and numbers; names are opened by whoever shows them
 and may (`ost.services.patient_read`).
@@ -14,18 +14,20 @@ from sqlalchemy.engine import Connection
 
 from ost import clock
 from ost.models import dose, prescription, site
+from ost.rules.checks_guest import CLINICAL
 from ost.rules.facts import BY_OTHER, NOT_GIVEN
 from ost.services.access import require
 from ost.services.expected import Due, expected
 from ost.services.work import Actor, House
 
-EXPECTED, HERE, DONE, MISSED, HELD, UNKNOWN = STATES = (
+EXPECTED, HERE, DONE, MISSED, HELD, UNKNOWN, AWAY = STATES = (
     "expected",
     "here",
     "done",
     "missed",
     "held",
     "unknown",
+    "away",
 )
 
 _A, _O, _R = dose.dose_attempt, dose.dose_outcome, dose.dose_release
@@ -54,7 +56,13 @@ _OPEN_HERE = (
     .order_by(_A.c.promised_at)
 )
 _HELD = (
-    sa.select(prescription.hold.c.patient, prescription.hold.c.reason_code, prescription.hold.c.come_back_on)
+    sa.select(
+        prescription.hold.c.patient,
+        prescription.hold.c.reason_code,
+        prescription.hold.c.come_back_on,
+        prescription.hold.c.kind,
+        prescription.hold.c.site,
+    )
     .join_from(
         prescription.hold,
         prescription.hold_release,
@@ -124,7 +132,12 @@ def read_queue(tx: Connection, where: sa.Row, now: datetime) -> Queue:
     for row in tx.execute(_TODAY, {"day": day, "people": people}):
         if row.why is None:
             doses[row.patient, row.slot] = row
-    holds = {row.patient: row for row in tx.execute(_HELD, {"people": people})}
+    homes = {d.patient: d for d in dues}
+    holds = {
+        row.patient: row
+        for row in tx.execute(_HELD, {"people": people})
+        if _acts_here(row, homes[row.patient], where.id)
+    }
     arrivals = {
         row.patient: row
         for row in tx.execute(
@@ -132,7 +145,7 @@ def read_queue(tx: Connection, where: sa.Row, now: datetime) -> Queue:
         )
     }
     rows = tuple(
-        _row(d, doses.get((d.patient, d.slot)), holds.get(d.patient), arrivals.get(d.patient), closed)
+        _row(d, doses.get((d.patient, d.slot)), holds.get(d.patient), arrivals.get(d.patient), closed, now)
         for d in dues
     )
     return Queue(
@@ -140,7 +153,16 @@ def read_queue(tx: Connection, where: sa.Row, now: datetime) -> Queue:
     )
 
 
-def _row(due: Due, given, hold, arrival, closed: bool) -> Row:
+def _acts_here(hold, due: Due, site_id: str) -> bool:
+    """As `ost.rules.checks_guest.acts_here`: another site's administrative hold does not travel to a guest site,
+    nor a guest site's home."""
+    if hold.kind == CLINICAL or hold.site == site_id:
+        return True
+    guest_here = due.guest is not None and due.guest.site == site_id
+    return hold.site == due.home_site and not guest_here
+
+
+def _row(due: Due, given, hold, arrival, closed: bool, now: datetime) -> Row:
     lane = arrival.lane if arrival else ("priority" if due.priority else "normal")
     common = {"due": due, "arrived": arrival.number if arrival else None, "lane": lane}
     if given is not None and given.outcome == BY_OTHER:
@@ -151,6 +173,10 @@ def _row(due: Due, given, hold, arrival, closed: bool) -> Row:
         return Row(**common, state=state, dose_id=given.id, given_at=given.given_at, served_at=given.site)
     if hold is not None:
         return Row(**common, state=HELD, hold_reason=hold.reason_code, come_back_on=hold.come_back_on)
+    if due.away:
+        # Not missed here: they have a place elsewhere, until that site closes without a dose.
+        over = clock.local(now, due.guest.tz).time() > time.fromisoformat(due.guest.closes)
+        return Row(**common, state=MISSED if over else AWAY)
     if arrival is not None and not closed:
         return Row(**common, state=HERE)
     return Row(**common, state=MISSED if closed else EXPECTED)

@@ -40,15 +40,15 @@ def with_consent(query: sa.Select, site: sa.Column = _G.c.site) -> sa.Select:
     """Joined with the guest site and with what the request rests on; read by `consent_stands`."""
     return (
         query.join(sites, sites.c.id == site)
-        .join(_C, _C.c.id == _R.c.consent, isouter=True)
-        .join(_CE, _CE.c.consent == _R.c.consent, isouter=True)
-        .join(_CS, _CS.c.consent == _R.c.consent, isouter=True)
+        .join(_C, _C.c.id == _H.c.consent, isouter=True)
+        .join(_CE, _CE.c.consent == _H.c.consent, isouter=True)
+        .join(_CS, _CS.c.consent == _H.c.consent, isouter=True)
     )
 
 
 CONSENT = (
     _R.c.kind,
-    _R.c.consent,
+    _H.c.consent,
     _C.c.until.label("consent_until"),
     _CE.c.consent.label("consent_ended"),
     _CS.c.scope.label("consent_scope"),
@@ -91,8 +91,18 @@ _PERMITS = with_consent(
     .join(_GS, _GS.c.site == _G.c.site, isouter=True)
 ).where(_G.c.patient == sa.bindparam("patient"), _G.c.last_day >= sa.bindparam("since"))
 
-_SIGNED = sa.select(_SIGN.c.orders).where(
-    _SIGN.c.request == sa.bindparam("request"), _SIGN.c.site == sa.bindparam("site")
+# Of this request, or given beforehand for the person at this site and until its last day.
+_SIGNED = (
+    sa.select(_SIGN.c.orders)
+    .join_from(_SIGN, _H, _H.c.patient == _SIGN.c.patient)
+    .where(
+        _H.c.request == sa.bindparam("request"),
+        _SIGN.c.site == sa.bindparam("site"),
+        sa.or_(
+            _SIGN.c.request == _H.c.request,
+            sa.and_(_SIGN.c.request.is_(None), _SIGN.c.until >= _H.c.last_day),
+        ),
+    )
 )
 _PAUSED_FOR = (
     sa.select(_S.c.reason)
@@ -182,7 +192,7 @@ def paused_for(tx: Connection, request: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GuestDay:
-    """One person's day at a guest site."""
+    """One person's day at a guest site. `closes`: "HH:MM" on that site's clock, in `tz`."""
 
     patient: str
     permit: str
@@ -195,6 +205,8 @@ class GuestDay:
     orders: tuple[str, ...]
     consent: bool
     emergency: bool
+    closes: str
+    tz: str
 
 
 _DAYS = with_consent(
@@ -207,6 +219,8 @@ _DAYS = with_consent(
         _G.c.orders,
         _D.c.number,
         _H.c.state,
+        sites.c.closes,
+        sites.c.tz,
         _ALL_DAYS,
         *CONSENT,
     )
@@ -242,6 +256,8 @@ def _guest_day(row: sa.Row, day: date) -> GuestDay:
         orders=tuple(json.loads(row.orders)),
         consent=consent_stands(row, row.site, day),
         emergency=row.kind == EMERGENCY,
+        closes=row.closes,
+        tz=row.tz,
     )
 
 
