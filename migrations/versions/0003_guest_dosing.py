@@ -628,6 +628,8 @@ def upgrade():
         sa.Column("first_day", sa.Date(), nullable=False),
         sa.Column("last_day", sa.Date(), nullable=False),
         sa.Column("permit", sa.String(length=64), nullable=True),
+        sa.Column("consent", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(["consent"], ["consent.id"], name=op.f("fk_guest_head_consent")),
         sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_guest_head_patient")),
         sa.ForeignKeyConstraint(["permit"], ["guest_permit.id"], name=op.f("fk_guest_head_permit")),
         sa.ForeignKeyConstraint(["request"], ["guest_request.id"], name=op.f("fk_guest_head_request")),

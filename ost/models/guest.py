@@ -75,6 +75,7 @@ guest_head = table(
     col("first_day", sa.Date),
     col("last_day", sa.Date, index=True),
     ref("permit", "guest_permit.id", optional=True),
+    ref("consent", "consent.id", optional=True),  # what it rests on now: another than asked with once an offer was taken
 )
 
 # Words a person typed (a question, an answer): personal, therefore sealed and in an ordinary table.

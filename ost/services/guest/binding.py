@@ -147,7 +147,7 @@ def facts(tx: Connection, patient: str, site: str, day: date, orders: Iterable[s
         listed=bool(row.listed),
         covers_order=order is not None and came_of(order.id, json.loads(row.orders), known),
         site_asks_countersign=bool(row.policy_countersign),
-        countersigned=order is not None and is_signed(order, signed_orders(tx, row.request, site), known),
+        countersigned=order is not None and is_signed(order, signed_orders(tx, row.request, patient, site, day), known),
         paused_for=paused_for(tx, row.request) if row.state == "paused" else None,
     )
 
@@ -177,9 +177,9 @@ def is_signed(order: sa.Row, signed: frozenset[str], known: Mapping[str, sa.Row]
     return before is not None and before.id in signed and all(getattr(order, n) == getattr(before, n) for n in same)
 
 
-def signed_orders(tx: Connection, request: str, site: str) -> frozenset[str]:
-    """Ids of the orders that were countersigned for this request, at this site."""
-    rows = tx.execute(_SIGNED, {"request": request, "site": site}).scalars()
+def signed_orders(tx: Connection, request: str, patient: str, site: str, day: date) -> frozenset[str]:
+    """Ids of the orders that are countersigned at this site for this request on `day`."""
+    rows = tx.execute(_SIGNED, {"request": request, "patient": patient, "site": site, "day": day}).scalars()
     return frozenset(order for orders in rows for order in json.loads(orders))
 
 

@@ -35,10 +35,19 @@ SYSTEM = Who("system", rules.SYSTEM)
 
 
 def begin(
-    work: Work, *, request: str, patient: str, home_site: str, site: str, days: tuple[date, ...], who: Who, action: str
+    work: Work,
+    *,
+    request: str,
+    patient: str,
+    home_site: str,
+    site: str,
+    days: tuple[date, ...],
+    who: Who,
+    action: str,
 ) -> str:
     """The first step of a request just written, and its head. Returns the state."""
     state = _next(None, action, who)
+    rests_on = sa.select(guest.guest_request.c.consent).where(guest.guest_request.c.id == request)
     work.add(
         guest.guest_head,
         request=request,
@@ -52,6 +61,7 @@ def begin(
         asked_at=work.now,
         first_day=min(days),
         last_day=max(days),
+        consent=work.tx.execute(rests_on).scalar_one(),
     )
     _add(work, request, 1, None, action, state, who, None, {})
     return state
@@ -117,8 +127,10 @@ def take(
     permit: str | None = None,
     first_day: date | None = None,
     last_day: date | None = None,
+    consent: str | None = None,
 ) -> str:
-    """Take one step; the patient must be locked. `site`, `permit`, `first_day`, `last_day`: the head's new ones.
+    """Take one step; the patient must be locked. `site`, `permit`, the days and `consent`: the head's new ones.
+
     Returns the new state.
 
     A step into an ending gives back every place that lies on or after `data["from_day"]` (ISO), or all of them.
@@ -131,7 +143,7 @@ def take(
     values = {"state": state, "waits_for": rules.waits_for(state), "step": number}
     if state != now.state:
         values["since"] = work.now
-    new = {"site": site, "permit": permit, "first_day": first_day, "last_day": last_day}
+    new = {"site": site, "permit": permit, "first_day": first_day, "last_day": last_day, "consent": consent}
     values |= {name: value for name, value in new.items() if value is not None}
     work.tx.execute(sa.update(_H).where(_H.c.request == request).values(**values))
     if state in rules.OVER:
