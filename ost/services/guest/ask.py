@@ -174,6 +174,7 @@ def _ask(house: House, work: Work, person, wanted: Wanted, who: steps.Who, diges
         days=wanted.days,
         who=who,
         action="ask",
+        consent=rests_on,
     )
     beside = _days_of(work, wanted.replaces, wanted.days)
     book.take_places(

@@ -44,10 +44,10 @@ def begin(
     days: tuple[date, ...],
     who: Who,
     action: str,
+    consent: str | None = None,
 ) -> str:
-    """The first step of a request just written, and its head. Returns the state."""
+    """The first step of a request just written, and its head. Returns the state. `consent`: what it rests on."""
     state = _next(None, action, who)
-    rests_on = sa.select(guest.guest_request.c.consent).where(guest.guest_request.c.id == request)
     work.add(
         guest.guest_head,
         request=request,
@@ -61,7 +61,7 @@ def begin(
         asked_at=work.now,
         first_day=min(days),
         last_day=max(days),
-        consent=work.tx.execute(rests_on).scalar_one(),
+        consent=consent,
     )
     _add(work, request, 1, None, action, state, who, None, {})
     return state
