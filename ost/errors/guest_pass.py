@@ -17,6 +17,12 @@ MESSAGES = {
         N_("Open the request: it says where it stands."),
         404,
     ),
+    "guest_pass_no_pdf": Message(
+        N_("The pass cannot be made as a file here"),
+        N_("A library for PDF is missing on this machine."),
+        N_("Print the page, or take a picture of it. The pass is as good."),
+        503,
+    ),
     "guest_pass_digits_used_up": Message(
         N_("No six digits are free at this site"),
         N_("A hundred draws met digits that are in use. Nothing was saved."),
