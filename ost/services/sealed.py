@@ -6,6 +6,7 @@ person, table or column fails to open. Destroying the key forgets the person.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 import sqlalchemy as sa
@@ -29,6 +30,13 @@ def make_person_key(work: Work, person: str) -> bytes:
 def person_key(tx: Connection, ring: KeyRing, person: str) -> bytes:
     """The person's key, opened. `keys.SealBroken` when there is none any more."""
     return ring.open_person_key(person, tx.execute(_KEY, {"person": person}).scalar_one_or_none())
+
+
+def person_keys(tx: Connection, ring: KeyRing, people: Iterable[str]) -> dict[str, bytes]:
+    """The opened keys of many at once; `keys.SealBroken` when one of them has none any more."""
+    who, k = set(people), patient.person_key
+    wrapped = dict(tx.execute(sa.select(k.c.person, k.c.wrapped).where(k.c.person.in_(who))).tuples().all())
+    return {person: ring.open_person_key(person, wrapped.get(person)) for person in who}
 
 
 def seal(key: bytes, person: str, table: str, field: str, value: bytes | str | date | None) -> bytes | None:

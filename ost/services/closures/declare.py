@@ -149,10 +149,9 @@ def _write(house: House, work: Work, found: Preview, at: str | None) -> Declared
     _end_booked(work, found)
     _write_requests(house, work, made, found, requests, numbers)
     _seat(work, found, requests)
-    _end_undecided(work, found)
+    _end_undecided(work, made, found)
     _write_moves(work, made, found, requests)
-    for r in requests:
-        passes.issue(house, work, r.permit)
+    passes.issue_many(house, work, [r.permit for r in requests])
     _tell(work, made, found, requests, numbers)
     moved, nowhere = found.moved, len(found.nowhere)
     work.payload = {
@@ -310,7 +309,8 @@ def _lowest(taken: set[int]) -> int:
 def _end_booked(work: Work, found: Preview) -> None:
     """Guests of a closed site: their day there ended with it."""
     rows = [
-        {"permit": b.permit, "day": b.day, "why": SITE_CLOSED, "by": work.actor.id, "at": work.now} for b in found.booked
+        {"permit": b.permit, "day": b.day, "why": SITE_CLOSED, "by": work.actor.id, "at": work.now}
+        for b in found.booked
     ]
     work.add_many(_E, rows)
     days: dict[tuple[str, str], list[date]] = defaultdict(list)
@@ -339,7 +339,7 @@ def _permits_with_days(work: Work, permits: Iterable[str]) -> Iterable[str]:
     return work.tx.execute(query).scalars()
 
 
-def _end_undecided(work: Work, found: Preview) -> None:
+def _end_undecided(work: Work, made: str, found: Preview) -> None:
     """What was asked for and not decided: a closed site's places are given up; a request with no other day ends.
 
     One for another site whose places became permits ends too: it got what it asked for.
@@ -355,8 +355,7 @@ def _end_undecided(work: Work, found: Preview) -> None:
         if at[0].whole:
             steps.take(work, request, "end", steps.SYSTEM, reason=SITE_CLOSED)
         kind = "guest_ended" if at[0].whole else "guest_changed"
-        dedupe = f"site_closed:{request}:{min(days)}:{work.now:%Y%m%d%H%M%S%f}"
-        outbox.tell(work, at[0].patient, kind, dedupe, reason=SITE_CLOSED, **told)
+        outbox.tell(work, at[0].patient, kind, f"closed:{made}:{request}", reason=SITE_CLOSED, **told)
     for request in sorted({u.request for u in found.kept.values()}):
         steps.take(work, request, "end", steps.SYSTEM, reason=CLOSURE)
 
@@ -389,20 +388,21 @@ def _write_moves(work: Work, made: str, found: Preview, requests: list[_Request]
 
 
 def _tell(work: Work, made: str, found: Preview, requests: list[_Request], numbers: list[int]) -> None:
+    news = []
     for r, number in zip(requests, numbers, strict=True):
         days = [d.isoformat() for d in r.days]
         told = {"request": number, "site": r.from_site, "to_site": r.site, "days": days}
-        outbox.tell(work, r.patient, "closure_moved", moved_key(made, r.patient, r.site), **told)
+        news.append(outbox.News(r.patient, "closure_moved", moved_key(made, r.patient, r.site), told))
     others: dict[tuple[str, str | None], list[rules.Move]] = defaultdict(list)
     for m in found.moves:
         if m.why not in rules.MOVED and m.why != rules.STAYS:
             others[m.patient, m.to_site].append(m)
-    for (person, to_site), moves in sorted(others.items(), key=lambda each: (each[0][0], each[0][1] or "")):
+    for (person, to_site), moves in others.items():
         told = {"site": moves[0].from_site, "days": [m.day.isoformat() for m in moves]}
-        if to_site is None:
-            outbox.tell(work, person, "closure_nowhere", moved_key(made, person, None), **told)
-        else:
-            outbox.tell(work, person, "closure_moved", moved_key(made, person, to_site), to_site=to_site, **told)
+        kind = "closure_nowhere" if to_site is None else "closure_moved"
+        told |= {} if to_site is None else {"to_site": to_site}
+        news.append(outbox.News(person, kind, moved_key(made, person, to_site), told))
+    outbox.tell_many(work, news)
 
 
 def moved_key(made: str, person: str, to_site: str | None) -> str:

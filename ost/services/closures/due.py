@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -226,7 +226,8 @@ def _places(tx, sites, points, open_, closed, now: datetime, least: int, product
         where, known = sites[code], points[code]
         if code in closed or _too_late(where.tz, day, hours.last_dose, now, least):
             continue
-        extra.setdefault(day, extra_percent(tx, sites, day))
+        if day not in extra:
+            extra[day] = extra_percent(tx, sites, day)
         found.append(
             rules.Place(
                 site=code,
@@ -263,10 +264,14 @@ class _Builder:
     stays_at: set
     open_: dict
     least: int
-
-    def __post_init__(self):
-        self.needs, self.moved, self.stays, self.ongoing = [], [], [], []
-        self.kept, self.orders, self.dosed, self.products = {}, {}, 0, frozenset()
+    needs: list[rules.Need] = field(default_factory=list)
+    moved: list[Booked] = field(default_factory=list)
+    stays: list[rules.Move] = field(default_factory=list)
+    ongoing: list[tuple[str, str, date]] = field(default_factory=list)
+    kept: dict[tuple[str, date], Undecided] = field(default_factory=dict)
+    orders: dict[tuple[str, date], tuple[str, ...]] = field(default_factory=dict)
+    products: frozenset[str] = frozenset()
+    dosed: int = 0
 
     def build(self) -> None:
         closed, found = set(self.wanted.sites), self.found

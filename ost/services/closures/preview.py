@@ -160,8 +160,9 @@ def differences(tx: Connection, digest: str, found: Preview) -> tuple[Difference
     before = {(p, d): (to, why) for p, d, _from, to, why in json.loads(text)} if text else {}
     after = {(m.patient, m.day.isoformat()): (m.to_site, m.why) for m in found.moves}
     none = (None, None)
-    return tuple(
-        Difference(patient, date.fromisoformat(day), *before.get((patient, day), none), *after.get((patient, day), none))
-        for patient, day in sorted(before.keys() | after.keys())
-        if before.get((patient, day)) != after.get((patient, day))
-    )
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        was, is_ = before.get(key, none), after.get(key, none)
+        if was != is_:
+            found.append(Difference(key[0], date.fromisoformat(key[1]), *was, *is_))
+    return tuple(found)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 
 from ost import canonical
@@ -13,6 +16,16 @@ from ost.services.work import Work, new_id
 
 _M = message.message
 WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one person is told, as in `tell`."""
+
+    patient: str
+    kind: str
+    dedupe: str
+    data: Mapping
 
 
 def tell(work: Work, patient_id: str, kind: str, dedupe: str, *, secret: str | None = None, **data) -> str | None:
@@ -48,3 +61,36 @@ def tell(work: Work, patient_id: str, kind: str, dedupe: str, *, secret: str | N
         created_at=work.now,
     )
     return id_
+
+
+def tell_many(work: Work, news: Iterable[News]) -> int:
+    """As `tell` for each, in three statements: a closure tells hundreds. No secrets. Returns how many are told."""
+    by_key = {each.dedupe: each for each in news}
+    for each in by_key.values():
+        kinds.check(each.kind, each.data)
+    known = set(work.tx.execute(sa.select(_M.c.dedupe).where(_M.c.dedupe.in_(by_key))).scalars())
+    fresh = [each for dedupe, each in by_key.items() if dedupe not in known]
+    who = {each.patient for each in fresh}
+    query = sa.select(patient.c.id, patient.c.language).where(patient.c.id.in_(who))
+    language = dict(work.tx.execute(query).tuples().all())
+    work.add_many(
+        _M,
+        [
+            {
+                "id": new_id(),
+                "patient": each.patient,
+                "kind": each.kind,
+                "language": language[each.patient],
+                "data": canonical.text(each.data),
+                "secret_sealed": None,
+                "dedupe": each.dedupe,
+                "state": WAITING,
+                "tries": 0,
+                "tries_before": 0,
+                "next_at": work.now,
+                "created_at": work.now,
+            }
+            for each in fresh
+        ],
+    )
+    return len(fresh)
