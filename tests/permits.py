@@ -92,7 +92,7 @@ def make_permit(
         )
         begun = {"request": request, "patient": patient_id, "home_site": home, "site": site_id, "days": days}
         if kind == "asked":
-            steps.begin(work, **begun, who=steps.Who("test", "home"), action="ask")
+            steps.begin(work, **begun, who=steps.Who("test", "home"), action="ask", consent=rests_on)
             steps.take(work, request, "approve", PRESCRIBER)
             steps.take(work, request, "accept", steps.SYSTEM)
         if signed:

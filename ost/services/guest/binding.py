@@ -91,18 +91,15 @@ _PERMITS = with_consent(
     .join(_GS, _GS.c.site == _G.c.site, isouter=True)
 ).where(_G.c.patient == sa.bindparam("patient"), _G.c.last_day >= sa.bindparam("since"))
 
-# Of this request, or given beforehand for the person at this site and until its last day.
-_SIGNED = (
-    sa.select(_SIGN.c.orders)
-    .join_from(_SIGN, _H, _H.c.patient == _SIGN.c.patient)
-    .where(
-        _H.c.request == sa.bindparam("request"),
-        _SIGN.c.site == sa.bindparam("site"),
-        sa.or_(
-            _SIGN.c.request == _H.c.request,
-            sa.and_(_SIGN.c.request.is_(None), _SIGN.c.until >= _H.c.last_day),
-        ),
-    )
+
+# For this request; or beforehand, for these orders wherever they are needed until a day.
+_SIGNED = sa.select(_SIGN.c.orders).where(
+    _SIGN.c.patient == sa.bindparam("patient"),
+    _SIGN.c.site == sa.bindparam("site"),
+    sa.or_(
+        _SIGN.c.request == sa.bindparam("request"),
+        sa.and_(_SIGN.c.request.is_(None), _SIGN.c.until >= sa.bindparam("day")),
+    ),
 )
 _PAUSED_FOR = (
     sa.select(_S.c.reason)

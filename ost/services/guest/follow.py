@@ -23,6 +23,7 @@ from ost.rules.guest_follow import Standing, asked
 from ost.services import policy_of
 from ost.services.gather import gather
 from ost.services.guest import binding, passes, steps
+from ost.services.guest import days as permit_days
 from ost.services.messages import outbox
 from ost.services.work import House, Work
 
@@ -46,6 +47,7 @@ _OPEN_OF = (
     binding.with_consent(
         sa.select(
             _H.c.request,
+            _H.c.patient,
             _H.c.site,
             _H.c.home_site,
             _H.c.state,
@@ -182,7 +184,7 @@ def _to_sign(work: Work, row, left: list, orders: dict, days: list[date], today:
     if not days or row.kind == binding.EMERGENCY or not countersign_wanted(work.tx, row, today):
         return False
     next_ = [o for o in left if _covers(o, days[0]) and row.site not in json.loads(o.sites)]
-    signed = binding.signed_orders(work.tx, row.request, row.site)
+    signed = binding.signed_orders(work.tx, row.request, row.patient, row.site, days[0])
     return any(not binding.is_signed(o, signed, orders) for o in next_)
 
 
@@ -225,14 +227,9 @@ def _take(work: Work, person: str, row, action: str, reason: str | None, because
         first = today + timedelta(days=1) if used else today
         data["from_day"] = first.isoformat()
         if row.permit is not None:
-            _end_days(work, row.permit, [d for d in days if d >= first])
+            permit_days.end_days(work, row.permit, [d for d in days if d >= first], permit_days.ENDED)
             passes.revoke(work, row.permit)
     steps.take(work, row.request, action, steps.SYSTEM, reason=reason, data=data)
     step = work.tx.execute(sa.select(_H.c.step).where(_H.c.request == row.request)).scalar_one()
     told = {"request": row.number, "site": row.site, "days": [d.isoformat() for d in days], "reason": reason}
     outbox.tell(work, person, _TOLD[action], f"{action}:{row.request}:{step}", **told)
-
-
-def _end_days(work: Work, permit: str, days: list[date]) -> None:
-    rows = [{"permit": permit, "day": day, "why": "ended", "by": "system", "at": work.now} for day in days]
-    work.add_many(guest.permit_day_end, rows)
