@@ -46,8 +46,11 @@ def begin(
     action: str,
     consent: str | None = None,
 ) -> str:
-    """The first step of a request just written, and its head. Returns the state. `consent`: what it rests on."""
+    """The first step of a request just written, and its head. Returns the state. `consent`: what it rests on; the request's."""
     state = _next(None, action, who)
+    if consent is None:
+        asked = guest.guest_request
+        consent = work.tx.execute(sa.select(asked.c.consent).where(asked.c.id == request)).scalar_one()
     work.add(
         guest.guest_head,
         request=request,
