@@ -33,7 +33,10 @@ class Answer:
 def post(
     url: str, body: bytes, headers: Mapping[str, str], *, connect_s: float = CONNECT_S, answer_s: float = ANSWER_S
 ) -> Answer | NotSent | Unknown:
-    """Post `body`. NotSent: no connection was made. Unknown: the connection broke or fell silent afterwards."""
+    """Post `body`. NotSent: no connection was made. Unknown: the connection broke or fell silent afterwards.
+
+    The status line is the far end's word: what is lost of the rest of its answer changes nothing.
+    """
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     connection: http.client.HTTPConnection

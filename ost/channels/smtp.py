@@ -57,10 +57,8 @@ class Smtp:
                 return NotSent("not_allowed")
             except smtplib.SMTPResponseException:
                 return NotSent("busy")
-            except TimeoutError:
-                return NotSent("no_answer")
-            except (OSError, smtplib.SMTPException):
-                return NotSent("no_connection")
+            except (OSError, smtplib.SMTPException) as error:
+                return NotSent("no_answer" if _silence(error) else "no_connection")
             return refused or self._the_text(server, message)
         finally:
             if server is not None:
@@ -92,10 +90,8 @@ class Smtp:
             with deadline(server.sock, 2 * self.timeout_s):
                 server.send(quoted.rstrip(b"\r\n") + b"\r\n.\r\n")
                 code, said = server.getreply()
-        except TimeoutError:
-            return Unknown("no_answer")
-        except (OSError, smtplib.SMTPException):
-            return Unknown("cut_off")
+        except (OSError, smtplib.SMTPException) as error:
+            return Unknown("no_answer" if _silence(error) else "cut_off")
         if 200 <= code < 300:
             return Sent(said.decode("ascii", "replace")[:120] or None)
         if 400 <= code < 500:
@@ -110,6 +106,11 @@ class Smtp:
         mail["Date"] = format_datetime(message.at)
         mail["Message-ID"] = f"<{message.key}@{self.sender.rpartition('@')[2]}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail["Content-Language"] = message.language
         mail.set_content(message.body, charset="utf-8")
+        mail["Content-Language"] = message.language  # set_content takes such headers away
         return mail
+
+
+def _silence(error: Exception) -> bool:
+    """smtplib calls a time that ran out a lost connection, and keeps what it was behind it."""
+    return isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)

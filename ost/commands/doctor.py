@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rich.table import Table
 
 from config.settings import Settings
-from ost import keys, startup
+from ost import channels, keys, startup
 from ost.commands.shared import console, finish, json_option, read_settings
 from ost.db import Database
 from ost.services.work import House
@@ -53,6 +53,8 @@ def look(settings: Settings) -> Iterator[Finding]:
             "built" if path.exists() else "missing",
             "" if path.exists() else "run make install",
         )
+    for name, ok, text, todo in channels.described(settings):
+        yield Finding(f"messages by {name}", ok, text, todo)
     try:
         keyring = keys.load(settings.keys)
     except keys.KeysMissing:

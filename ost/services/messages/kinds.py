@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 from ost.errors import N_
 from ost.models import opening, site
 from ost.rules.counties import county_name
-from ost.rules.schedule import format_roc
+from ost.rules.schedule import ROC_OFFSET, format_roc
 
 LANGUAGES = ("zh_Hant_TW", "zh_Hans_CN", "en")
 TRANSLATIONS = Path(__file__).resolve().parents[2] / "translations"
@@ -201,13 +201,14 @@ def spans(days: Iterable[date], language: str) -> str:
     More than two stretches are told as the first day, the last day and how many days between.
     """
     stretches: list[tuple[date, date]] = []
-    for day in sorted(set(days)):
+    every = sorted(set(days))
+    for day in every:
         if stretches and day - stretches[-1][1] == timedelta(days=1):
             stretches[-1] = (stretches[-1][0], day)
         else:
             stretches.append((day, day))
     if len(stretches) > 2:
-        first, last, count = stretches[0][0], stretches[-1][1], len(set(days))
+        first, last, count = stretches[0][0], stretches[-1][1], len(every)
         text = translations(language).gettext("%(days)s, %(count)s days in all")
         return text % {"days": _span(first, last, language), "count": count}
     return (", " if language == "en" else "、").join(_span(first, last, language) for first, last in stretches)
@@ -225,9 +226,9 @@ def _span(first: date, last: date, language: str) -> str:
         text = f"{begin} - {last.month:02}{mark}{last.day:02}"
     else:
         text = f"{begin} - {format_roc(last) if taiwan else last.isoformat()}"
-    if taiwan:
-        return f"{text} ({first.year})"
-    return f"{text} ({translations(language).gettext('ROC')} {first.year - 1911})"
+    years = [d.year - (0 if taiwan else ROC_OFFSET) for d in (first, last)]
+    other = "-".join(str(y) for y in dict.fromkeys(years))
+    return f"{text} ({other})" if taiwan else f"{text} ({translations(language).gettext('ROC')} {other})"
 
 
 @cache
