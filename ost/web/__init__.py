@@ -30,6 +30,10 @@ BLUEPRINTS = (
     "demo_progress",
     "guest_settings",
     "portal",
+    "portal_record",
+    "portal_settings",
+    "portal_guest",
+    "portal_stay",
 )
 
 

@@ -12,8 +12,9 @@ from flask import Flask, current_app, request, url_for
 from flask_babel import gettext
 
 from ost.errors import N_
-from ost.http import LANGUAGES, portal_session_or_none, safe_portal_path
+from ost.http import LANGUAGES, is_portal, portal_session_or_none, safe_portal_path
 from ost.i18n import language
+from ost.wording import site_name, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Tile:
 
 #: What the start page leads to, most wanted first; an endpoint that does not exist is left out.
 TILES = (
+    Tile("portal_stay.index", N_("Other places"), N_("When you have to be elsewhere: ask, see, change"), "guest"),
     Tile("portal_record.days", N_("My days"), N_("What was given, when and where; days you came"), "check"),
     Tile("portal_record.papers", N_("Papers in force"), N_("What your doctor ordered, and what is on hold"), "pen"),
     Tile("portal_consents.index", N_("What I agreed to"), N_("See it, give it, take it back"), "two-people"),
@@ -56,6 +58,8 @@ class Me:
 
 def install(app: Flask) -> None:
     app.jinja_env.globals["me"] = me
+    app.jinja_env.filters |= {"word": word, "site_name": site_name}
+    app.context_processor(lambda: {"word": word, "site_name": site_name} if is_portal() else {})
 
 
 def me() -> Me:

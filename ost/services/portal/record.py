@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ost import clock
+from ost.models.patient import patient
 from ost.models.prescription import prescription, prescription_end
 from ost.rules.attendance import Attendance, attended
 from ost.rules.facts import OrderFacts
@@ -75,7 +76,8 @@ def share(house: House, session: PortalSession) -> Share | None:
 def share_of(tx: Connection, patient_id: str, tz: str, since: date, now: date) -> Share | None:
     """Ordered days and slots against what was taken, by the attendance clock; days of no record count as not attended.
 
-    A day on hold counts as due: an excuse is a person's judgement and stands in no table yet.
+    A day on hold counts as due: an excuse is a person's judgement and stands in no table yet. Days before the
+    person was registered here are not counted, unless a dose of that time is.
     """
     p, e = prescription, prescription_end
     query = (
@@ -84,10 +86,15 @@ def share_of(tx: Connection, patient_id: str, tz: str, since: date, now: date) -
         .where(p.c.patient == patient_id)
     )
     orders = [_facts(row) for row in tx.execute(query)]
-    if not orders or (first := max(since, min(o.starts_on for o in orders))) > now:
+    if not orders:
         return None
-    past = tx.execute(PAST_DOSES, {"patient": patient_id, "since": first}).all()
+    past = tx.execute(PAST_DOSES, {"patient": patient_id, "since": since}).all()
     taken = [past_dose(row) for row in past if row.why in (None, "replacement_ordered")]
+    registered = tx.execute(sa.select(patient.c.registered_at).where(patient.c.id == patient_id)).scalar_one()
+    known = min([clock.dosing_day(registered, tz), *(d.day for d in taken)])
+    first = max(since, known, min(o.starts_on for o in orders))
+    if first > now:
+        return None
     zone, day, due = ZoneInfo(tz), first, set()
     begun = {(d.day, d.slot) for d in taken}
     while day <= now:
