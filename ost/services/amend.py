@@ -18,6 +18,7 @@ from ost.rules.missed_doses import kept_ug
 from ost.services import register, sealed
 from ost.services.access import may, require
 from ost.services.gather import PAST_DOSES, past_dose
+from ost.services.guest import follow
 from ost.services.outcome import _ATTEMPT, _OUTCOME, release
 from ost.services.witness import VOID, use_witness
 from ost.services.work import Actor, House, Work, new_id
@@ -210,6 +211,7 @@ def review_exposure(house: House, actor: Actor, exposure_id: str, *, note: str |
             return
         work.add(r, exposure=exposure_id, patient=row.patient, by=actor.id, note=note, at=work.now)
         work.payload = {"exposure": exposure_id}
+        follow.review(work, house, row.patient, "exposure_reviewed")
 
 
 def sign(house: House, actor: Actor, dose_id: str, strokes: bytes) -> None:

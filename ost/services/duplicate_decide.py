@@ -30,6 +30,7 @@ from ost.services.duplicate_cases import (
     newest,
     record_look,
 )
+from ost.services.guest import follow
 from ost.services.stranger import dosed_today
 from ost.services.work import Actor, House, Work, new_id
 
@@ -81,6 +82,8 @@ def decide(
         )
         record_look(work, people)
         work.payload |= {"case": case_id, "decision": decision, "kept": kept, "id": made["id"]}
+        for person in sorted(people):
+            follow.review(work, house, person, "duplicate_decided")
 
 
 # --- within ----------------------------------------------------------------------

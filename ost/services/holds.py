@@ -20,6 +20,7 @@ from ost.models import staff
 from ost.models.prescription import hold, hold_release
 from ost.services.access import require
 from ost.services.gather import find_patient
+from ost.services.guest import follow
 from ost.services.patient_read import readable
 from ost.services.work import Actor, House, new_id
 
@@ -96,6 +97,7 @@ def place(
             at=work.now,
         )
         work.payload |= {"hold": row["id"], "reason": reason_code, "blocks": blocks}
+        follow.review(work, house, patient_id, "hold_placed")
         return row["id"]
 
 
@@ -123,6 +125,7 @@ def release(house: House, actor: Actor, hold_id: str, reason: str | None = None)
                 at=work.now,
             )
             work.payload |= {"hold": hold_id}
+            follow.review(work, house, row.patient, "hold_released")
     except IntegrityError:
         raise Refusal("hold_released_already") from None
 

@@ -20,6 +20,7 @@ from ost.models import dose, site, station
 from ost.rules import facts as f
 from ost.services import register, rows
 from ost.services.access import require
+from ost.services.guest import follow
 from ost.services.promise import Identity, hold_counter
 from ost.services.witness import OUTCOME, use_witness
 from ost.services.work import Actor, House, Work, new_id
@@ -141,9 +142,11 @@ def _end(house: House, work: Work, attempt, said: Ending) -> Ended:
     )
     if said.outcome == f.NOT_GIVEN:
         release(work, attempt, "not_given", reason=said.reason, second=witness)
-    _exposures(work, attempt, said, swallowed_ug)
+    exposed = _exposures(work, attempt, said, swallowed_ug)
     _free_counter(work, attempt)
     work.payload = {"dose": attempt.id, "outcome": said.outcome, "flags": flags}
+    if exposed is not None:
+        follow.review(work, house, exposed, "exposure")
     return _answer(attempt, said.outcome, swallowed_ug, flags)
 
 
@@ -322,13 +325,14 @@ def release(
     )
 
 
-def _exposures(work: Work, attempt, said: Ending, swallowed_ug) -> None:
+def _exposures(work: Work, attempt, said: Ending, swallowed_ug) -> str | None:
+    """Who has something in them that was not meant for them, or more than that; kept until a prescriber looks."""
     if said.outcome == f.BY_OTHER and said.drinker:
         who, amount, kind = said.drinker, said.swallowed_ug or attempt.dose_ug, "other_persons_dose"
     elif said.outcome == f.TOO_MUCH:
         who, amount, kind = attempt.patient, swallowed_ug, "more_than_ordered"
     else:
-        return
+        return None
     work.add(
         dose.exposure,
         id=new_id(),
@@ -340,6 +344,7 @@ def _exposures(work: Work, attempt, said: Ending, swallowed_ug) -> None:
         by=work.actor.id,
         at=work.now,
     )
+    return who
 
 
 def _free_counter(work: Work, attempt) -> None:

@@ -27,6 +27,7 @@ from ost.rules.schedule import DateError, format_both, parse_date
 from ost.services import sealed
 from ost.services.access import may, require
 from ost.services.faces import Face
+from ost.services.guest import follow
 from ost.services.portal import sessions as portal_sessions
 from ost.services.work import Actor, House, Work, new_id
 
@@ -244,6 +245,7 @@ def forget(house: House, actor: Actor, patient_id: str, reason: str) -> None:
             face_type=None,
         )
         portal_sessions.end_all(work, patient_id)
+        follow.review(work, house, patient_id, "patient_forgotten")
         withdrawn = work.tx.execute(
             sa.update(fingerprint)
             .where(fingerprint.c.patient == patient_id, fingerprint.c.withdrawn_at.is_(None))

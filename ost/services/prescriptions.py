@@ -20,6 +20,7 @@ from ost.models.prescription import prescription, prescription_end, signoff
 from ost.rules.orders import Lineage
 from ost.services.access import require
 from ost.services.gather import find_patient
+from ost.services.guest import follow
 from ost.services.order_draft import (
     Draft,
     Preview,
@@ -84,6 +85,7 @@ def stop(house: House, actor: Actor, prescription_id: str, reason: str) -> None:
             if row.ended_at is None:
                 _end(work, row, STOPPED, reason.strip()[:200])
             prescription_id = row.replaces
+        follow.review(work, house, person_id, "order_stopped")
 
 
 def preview(house: House, actor: Actor, draft: Draft, replaces: str | None = None) -> Preview:
@@ -129,6 +131,9 @@ def _write(house, actor, draft: Draft, replaces: str | None, signed: tuple[str, 
                 .values(episode_started_on=answer.lineage.episode_started_on)
             )
         work.payload |= {"prescription": new, "replaces": replaces}
+        follow.review(work, house, person.id, "order_changed" if replaces else "order_written")
+        if replaces is not None:
+            follow.tell_order_changed(work, person.id, new)
         return Written(new, answer.lineage, shown)
 
 

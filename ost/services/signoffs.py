@@ -21,6 +21,7 @@ from ost.models.patient import patient
 from ost.models.prescription import prescription, prescription_end, signoff
 from ost.rules.reasons import REASONS
 from ost.services.access import require
+from ost.services.guest import follow
 from ost.services.order_draft import signing_role
 from ost.services.work import Actor, House, new_id
 
@@ -106,6 +107,7 @@ def give_all(
             for code in sorted(set(codes))
         ]
         work.payload |= {"signoffs": ids, "codes": sorted(set(codes)), "dose_ug": dose_ug}
+        follow.review(work, house, patient_id, "signed_off")
         return ids
 
 
