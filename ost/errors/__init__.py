@@ -84,6 +84,7 @@ PARTS = (
     "guest_pass",
     "guest_desk",
     "messages",
+    "closures",
 )
 
 

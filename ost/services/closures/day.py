@@ -35,10 +35,12 @@ def before(tx: Connection, keys: Iterable[tuple[str, date]]) -> dict[tuple[str, 
     return found
 
 
-def rewrite(work: Work, keys: Mapping[tuple[str, date], str | None]) -> list[tuple[str, date]]:
+def rewrite(
+    work: Work, keys: Mapping[tuple[str, date], str | None], *, but: str | None = None
+) -> list[tuple[str, date]]:
     """Write each day as the closures that stand now leave it; answers those that no closure keeps closed any more.
 
-    `keys`: {(site, day): what `before` said}. The sites are locked.
+    `keys`: {(site, day): what `before` said}; `but`: a closure that is being undone. The sites are locked.
     """
     standing: dict[tuple[str, date], list[sa.Row]] = {}
     query = (
@@ -48,7 +50,7 @@ def rewrite(work: Work, keys: Mapping[tuple[str, date], str | None]) -> list[tup
         .where(_CE.c.closure.is_(None))
         .order_by(_C.c.number)
     )
-    for row in work.tx.execute(_where(query, _CD, list(keys))):
+    for row in work.tx.execute(_where(query, _CD, list(keys)).where(_C.c.id != (but or ""))):
         standing.setdefault((row.site, row.day), []).append(row)
     gone = _where(sa.delete(_D), _D, list(keys))
     work.tx.execute(gone)
