@@ -34,6 +34,7 @@ BLUEPRINTS = (
     "portal_settings",
     "portal_guest",
     "portal_stay",
+    "messages",
 )
 
 

@@ -21,6 +21,7 @@ NAV = (
     ("duplicate.review", "duplicates.index", N_("Possible duplicates")),
     ("stock.read", "stock.index", N_("Stock")),
     ("alert.read", "alerts.index", N_("Messages")),
+    ("message.read", "messages.index", N_("Not delivered")),
     ("station.manage", "admin.index", N_("Administration")),
     ("indicator.read", "identity_report.index", N_("Ways and failures")),
     ("device.evaluation_read", "evaluation.index", N_("Device evaluations")),
