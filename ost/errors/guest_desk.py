@@ -72,4 +72,22 @@ MESSAGES = {
         N_("Other people asked for or changed places at this site at the same moment. Nothing was saved."),
         N_("Send it again."),
     ),
+    "guest_figure_unknown": Message(
+        N_("There is no such figure"),
+        N_("The address names none of the figures that are kept."),
+        N_("Choose one of the list."),
+        404,
+    ),
+    "guest_figure_span": Message(
+        N_("This time cannot be asked for"),
+        N_("The last day lies before the first, or more than two years after it."),
+        N_("Choose a shorter time."),
+        400,
+    ),
+    "guest_figure_whole_months": Message(
+        N_("Only whole months that are over"),
+        N_("Two looks at parts of a month could be subtracted from each other, and show a single person."),
+        N_("Choose the first day of a month and the last day of a month before this one."),
+        400,
+    ),
 }
