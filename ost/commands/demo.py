@@ -76,11 +76,13 @@ def run_command(ctx: click.Context, host: str, port: int) -> None:
     console.print(
         f"\n[bold]http://{'localhost' if host == '127.0.0.1' else host}:{port}[/]  Ctrl-C ends it.\n"
     )
-    process = enrol.start_beside() if beside else None
+    # Messages go out and requests expire in the demo as in real life.
+    processes = [enrol.start_beside("scheduler")] + ([enrol.start_beside()] if beside else [])
     try:
         ctx.invoke(serve, host=host, port=port)
     finally:
-        _end(process)
+        for process in processes:
+            _end(process)
 
 
 @command.command("codes")
@@ -267,10 +269,8 @@ def _bars():
         yield bars
 
 
-def _end(process: subprocess.Popen | None) -> None:
-    """Let the enrolling process finish its print, or end it: it goes on at the next start."""
-    if process is None:
-        return
+def _end(process: subprocess.Popen) -> None:
+    """Let it finish what it is at, or end it: it goes on at the next start."""
     process.terminate()
     try:
         process.wait(5)

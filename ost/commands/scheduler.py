@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from ost.commands.shared import console, open_house, read_settings
@@ -26,9 +28,17 @@ def command(once: bool) -> None:
                     return
                 scheduler = BlockingScheduler(timezone=jobs.TZ)
                 jobs.schedule(scheduler, house, settings)
+                if parent := int(os.environ.get("OST_DEMO_BESIDE", "0")):
+                    scheduler.add_job(lambda: _end_with(parent, scheduler), "interval", seconds=2)
                 console.print(f"{len(jobs.JOBS)} jobs; Ctrl-C ends it")
                 scheduler.start()
         except jobs.AlreadyRunning as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             return
+
+
+def _end_with(parent: int, scheduler) -> None:
+    """Beside the demo's server it ends with it, however that ended."""
+    if os.getppid() != parent:
+        scheduler.shutdown(wait=False)

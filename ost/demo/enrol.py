@@ -56,11 +56,11 @@ def enrol_rest(
         return done
 
 
-def start_beside() -> subprocess.Popen:
-    """The enrolling process, for as long as this one lives."""
+def start_beside(*words: str) -> subprocess.Popen:
+    """A command of ours for as long as this process lives: the enrolling one, where nothing else is said."""
     # Its own words would come between the lines of whoever reads the server's.
     return subprocess.Popen(
-        [sys.executable, "-m", "ost.cli", "demo", "enrol"],
+        [sys.executable, "-m", "ost.cli", *(words or ("demo", "enrol"))],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "OST_DEMO_BESIDE": str(os.getpid())},
