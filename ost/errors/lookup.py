@@ -22,6 +22,11 @@ MESSAGES = {
         N_("Open the person's page again."),
         404,
     ),
+    "fingerprint_consent_ended": Message(
+        N_("This person wants no fingerprints kept"),
+        N_("They took their consent back; their fingers were wiped."),
+        N_("Use a card, a number and the face, or a paper. If they agree again, record it first."),
+    ),
     "stranger_left": Message(
         N_("This person is no longer at this counter"),
         N_("An emergency look is bound to the touch, card or number shown here a moment ago."),

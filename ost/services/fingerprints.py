@@ -23,7 +23,7 @@ from ost.log import log
 from ost.models import patient as people
 from ost.models import site as sites
 from ost.models.patient import fingerprint
-from ost.services import duress, impression, sealed
+from ost.services import consents, duress, finger_rows, impression, sealed
 from ost.services.access import require
 from ost.services.duplicate_cases import keep as keep_cases
 from ost.services.gallery import PrintGallery
@@ -167,6 +167,8 @@ def write(
     capture: str | None = None,
 ) -> dict:
     """The row of one impression; the person is locked already. As `store`. `by`: the account that enrols."""
+    if consents.taken_back(work.tx, patient_id, consents.FINGERPRINTS):
+        raise Refusal("fingerprint_consent_ended")
     f = fingerprint
     rows = work.tx.execute(
         sa.select(f.c.finger, f.c.impression, f.c.withdrawn_at).where(f.c.patient == patient_id)
@@ -206,19 +208,11 @@ def withdraw(
     """One finger, or all, no longer match anywhere; how many impressions went. The templates are wiped."""
     home = home_of(house, patient_id)
     require(house, actor, "patient.enrol_finger", home.id)
-    f = fingerprint
     with house.work(actor, home.id, "finger.withdrawn", patient=patient_id) as work:
         work.lock_patients([patient_id])
-        standing = [f.c.patient == patient_id, f.c.withdrawn_at.is_(None)]
-        if finger is not None:
-            standing.append(f.c.finger == finger)
-        if not work.tx.execute(sa.select(f.c.id).where(*standing).limit(1)).first():
+        count = finger_rows.withdraw(work, patient_id, finger)
+        if not count:
             raise Refusal("finger_not_enrolled")
-        count = work.tx.execute(
-            sa.update(f)
-            .where(*standing)
-            .values(withdrawn_at=work.now, template_sealed=b"", change_no=work.next_change_no("gallery"))
-        ).rowcount
         work.payload = {"finger": finger, "impressions": count}
     gallery.refresh(house, [patient_id])
     return count

@@ -38,7 +38,7 @@ def _page(patient_id: str, errors: dict | None = None):
         "lookups/person.html",
         p=record,
         given=given,
-        standing=next((c for c in given if c.stands), None),
+        standing=next((c for c in given if c.stands and c.kind == consents.FOUND_ELSEWHERE), None),
         looks=lookups.of_patient(house(), actor(), patient_id),
         latest=latest,
         latest_typed=own_calendar(latest),
