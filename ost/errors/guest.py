@@ -175,6 +175,11 @@ _STEPS = {
         N_("A prescriber of the guest site may order %(minutes)s minutes after it was asked."),
         N_("Wait, or call the home site."),
     ),
+    "guest_look_first": Message(
+        N_("Look at the person's record first"),
+        N_("Whoever orders in the home site's place has opened the request within the last half hour."),
+        N_("Open the request, read the facts, then decide."),
+    ),
     "guest_day_not_booked": Message(
         N_("This day is not booked"),
         N_("It is not one of the days that stand."),

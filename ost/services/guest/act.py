@@ -21,12 +21,15 @@ from ost.rules.facts import Reason
 from ost.rules.guest_checks import blocking, findings
 from ost.services.access import may
 from ost.services.guest import flow, on_call, steps
+from ost.services.guest.consent import NewConsent
 from ost.services.guest.days import live_days
 from ost.services.guest.facts import Seen, gather_guest
 from ost.services.guest.flow import Stands
 from ost.services.work import NETWORK, SYSTEM, Actor, House, Work
 
 _H = guest.guest_head
+#: What the request rests on already.
+OWN = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,18 @@ class Acting:
     person: sa.Row
     who: steps.Who
 
-    def look(self, *, site: str | None = None) -> tuple[Seen, tuple[Reason, ...]]:
-        """The facts as they are now, and what they say; `site`: another one than the head's."""
+    def look(
+        self,
+        *,
+        site: str | None = None,
+        consent_id: str | None = OWN,
+        given: NewConsent | None = None,
+        holds_places: bool | None = None,
+    ) -> tuple[Seen, tuple[Reason, ...]]:
+        """The facts as they are now, and what they say; `site`: another one than the head's.
+
+        `consent_id`: another one than the head's, None: whichever reaches there; `given`: one about to be written.
+        """
         days = live_days(self.work.tx, self.head.permit) if self.head.permit else flow.days_of(self.row)
         seen = gather_guest(
             self.work.tx,
@@ -93,8 +106,9 @@ class Acting:
             now=self.work.now,
             request=self.row.id,
             replaces=self.row.replaces,
-            consent_id=self.row.consent,
-            holds_places=site is None,
+            consent_id=self.head.consent if consent_id is OWN else consent_id,
+            given=given,
+            holds_places=site is None if holds_places is None else holds_places,
         )
         return seen, findings(seen.facts, seen.packs, self.work.now)
 

@@ -107,30 +107,41 @@ def taken_at_once(tx: Connection, seen: Seen) -> bool:
 
 
 def countersign_needed(seen: Seen) -> bool:
-    """Stricter wins: either site's pack, or the guest site's own choice."""
+    """Stricter wins: either site's pack, or the guest site's own choice; not where the orders name the site."""
     first = seen.facts.days[0]
-    return seen.there.countersign or any(p.bool("guest_countersign_required", first) for p in seen.packs)
+    asked = seen.there.countersign or any(p.bool("guest_countersign_required", first) for p in seen.packs)
+    return asked and bool(_to_sign(seen))
 
 
 def countersigned(tx: Connection, row: sa.Row, seen: Seen) -> str | None:
-    """Id of a signature at this site for these very orders: of this request, or given beforehand for all its days."""
-    return _signature(tx, row.patient, seen, _C.c.request == row.id) or signed_beforehand(tx, row.patient, seen)
+    """Id of a signature at this site, of this request or given beforehand, where every order is signed."""
+    return _signature(tx, row.patient, seen, _C.c.request == row.id)
 
 
 def signed_beforehand(tx: Connection, patient: str, seen: Seen) -> str | None:
     """Id of a signature given without a request, for these very orders and until the last of these days or longer."""
-    return _signature(tx, patient, seen, sa.and_(_C.c.request.is_(None), _C.c.until >= seen.facts.days[-1]))
+    return _signature(tx, patient, seen, sa.false())
 
 
-def _signature(tx: Connection, patient: str, seen: Seen, which: sa.ColumnElement) -> str | None:
-    orders = canonical.text(order_ids(seen))
+def _signature(tx: Connection, patient: str, seen: Seen, own: sa.ColumnElement) -> str | None:
+    """The newest of the signatures that together hold every order these days need; None where one is not signed."""
+    before = sa.and_(_C.c.request.is_(None), _C.c.until >= seen.facts.days[-1])
     query = (
-        sa.select(_C.c.id)
-        .where(_C.c.patient == patient, _C.c.site == seen.there.id, _C.c.orders == orders, which)
+        sa.select(_C.c.id, _C.c.orders)
+        .where(_C.c.patient == patient, _C.c.site == seen.there.id, sa.or_(own, before))
         .order_by(_C.c.at.desc(), _C.c.id)
-        .limit(1)
     )
-    return tx.execute(query).scalar_one_or_none()
+    needed, found = _to_sign(seen), []
+    for row in tx.execute(query):
+        if needed & set(loads(row.orders)):
+            found.append(row.id)
+            needed -= set(loads(row.orders))
+    return found[0] if found and not needed else None
+
+
+def _to_sign(seen: Seen) -> set[str]:
+    """Orders that do not name the guest site themselves."""
+    return {order.id for order in orders_used(seen.facts) if seen.there.id not in order.sites}
 
 
 def confirm(
@@ -177,5 +188,6 @@ def _move(work: Work, row: sa.Row) -> None:
     days = tuple(sorted(work.tx.execute(own).scalars()))
     if not days:
         return
-    leave_days(work, row.replaces, days, steps.SYSTEM, MOVED, {"to": row.id})
+    if steps.head(work, row.replaces).state in rules.IN_FORCE:
+        leave_days(work, row.replaces, days, steps.SYSTEM, MOVED, {"to": row.id})
     work.tx.execute(sa.update(_P).where(_P.c.request == row.id, _P.c.second).values(second=False))

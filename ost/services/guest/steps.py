@@ -46,7 +46,7 @@ def begin(
     action: str,
     consent: str | None = None,
 ) -> str:
-    """The first step of a request just written, and its head. Returns the state. `consent`: what it rests on; the request's."""
+    """The first step of a request just written, and its head. Returns the state. `consent`: else the request's."""
     state = _next(None, action, who)
     if consent is None:
         asked = guest.guest_request
@@ -80,6 +80,7 @@ class First:
     site: str
     days: tuple[date, ...]
     permit: str
+    consent: str | None = None
 
 
 def begin_with_permits(work: Work, firsts: Iterable[First], who: Who, action: str, reason: str) -> None:
@@ -102,6 +103,7 @@ def begin_with_permits(work: Work, firsts: Iterable[First], who: Who, action: st
                 "first_day": min(f.days),
                 "last_day": max(f.days),
                 "permit": f.permit,
+                "consent": f.consent,
             }
             for f in firsts
         ],

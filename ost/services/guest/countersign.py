@@ -1,0 +1,115 @@
+"""The guest site's prescriber takes the home orders as their own: for one permit, or beforehand for orders that stand.
+
+Another order needs another signature. A permit that waits for one goes on in the same transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+
+from ost import canonical, clock, policies
+from ost.errors import Refusal
+from ost.models import guest
+from ost.models import site as sites
+from ost.rules import guest as rules
+from ost.rules.guest_checks import orders_on
+from ost.services.access import require
+from ost.services.guest import consent, flow, follow, steps
+from ost.services.guest.act import Acting, Moved, NotMoved, acting, desk_of, head_for
+from ost.services.guest.facts import orders_of
+from ost.services.work import Actor, House, Work, new_id
+
+#: Signed while it waits for it, or before the site has accepted; a paused permit gets the new order signed.
+STATES = (rules.APPROVED, rules.ACCEPTED, rules.PAUSED)
+
+
+def countersign(house: House, actor: Actor, request_id: str, *, seen_step: int | None = None) -> Moved | NotMoved:
+    """Refusal: guest_step_not_possible where nothing waits for a signature, and those of any step."""
+    head, roles = head_for(house, actor, request_id)
+    if head.state == rules.ACCEPTED:
+        with acting(house, actor, request_id, "confirm", seen_step=seen_step) as step:
+            seen, reasons = step.look()
+            if (no := step.blocked(reasons)) is not None:
+                return no
+            signed = _sign(step.work, step.row, flow.order_ids(seen), seen.there.id)
+            flow.confirm(house, step.work, step.row, seen, step.who, signed, {"countersign": signed})
+            step.work.payload |= {"request": request_id}
+            return step.done()
+    if rules.GUEST_PRESCRIBER not in roles:
+        raise Refusal("not_permitted")
+    desk = desk_of(rules.GUEST_PRESCRIBER, head)
+    with house.work(actor, desk, "guest.countersigned", patient=head.patient) as work:
+        person = work.lock_patients([head.patient])[head.patient]
+        now = steps.head(work, request_id)
+        if now.site != head.site or seen_step not in (None, now.step):
+            raise Refusal("guest_changed_since_shown")
+        if now.state not in STATES:
+            raise Refusal("guest_step_not_possible", state=now.state, action="countersign")
+        row = flow.request_row(work.tx, request_id)
+        step = Acting(house, work, now, row, person, steps.Who(actor.id, rules.GUEST_PRESCRIBER, desk))
+        seen, reasons = step.look()
+        # A paused permit has its own reason to wait; the signature is given all the same.
+        if now.state != rules.PAUSED and (no := step.blocked(reasons)) is not None:
+            return no
+        _sign(work, row, flow.order_ids(seen), seen.there.id)
+        follow.review(work, house, person.id, "countersigned")
+        work.payload |= {"request": request_id}
+        return step.done()
+
+
+def beforehand(house: House, actor: Actor, patient_id: str, site: str, until: date) -> str:
+    """Sign the orders that are in force now for this person at this site, until a day. Returns the signature's id.
+
+    Needs guest.countersign there, and the patient's consent that reaches the site: else "patient_unknown".
+    Refusal("guest_nothing_to_sign"), ("input_invalid") for the day.
+    """
+    require(house, actor, "guest.countersign", site)
+    with house.work(actor, site, "guest.countersigned", patient=patient_id) as work:
+        person = work.lock_patients([patient_id]).get(patient_id)
+        if person is None:
+            raise Refusal("patient_unknown")
+        s = sites.site
+        packs = work.tx.execute(
+            sa.select(s.c.id, s.c.policy, s.c.tz, s.c.county).where(s.c.id.in_([site, person.home_site]))
+        ).all()
+        here, home = ({r.id: r for r in packs}[code] for code in (site, person.home_site))
+        today = clock.dosing_day(work.now, home.tz)
+        if consent.standing(work.tx, patient_id, site, here.county, today) is None:
+            raise Refusal("patient_unknown")
+        most = min(policies.policy(r.policy).int("guest_countersign_most_days") for r in packs)
+        if not today <= until <= today + timedelta(days=most):
+            raise Refusal("input_invalid", fields={"until": ["guest_until_wrong"]})
+        orders = orders_on(orders_of(work.tx, person), today)
+        if not orders:
+            raise Refusal("guest_nothing_to_sign")
+        ids = [order.id for order in orders]
+        signed = _add(work, None, patient_id, site, ids, until)
+        follow.review(work, house, patient_id, "countersigned")
+        return signed
+
+
+def sign_for(work: Work, row: sa.Row, orders: list[str], site: str) -> str:
+    """The signature of whoever acts, for a request; a step of another verb goes with it."""
+    return _sign(work, row, orders, site)
+
+
+def _sign(work: Work, row: sa.Row, orders: list[str], site: str) -> str:
+    return _add(work, row.id, row.patient, site, orders, None)
+
+
+def _add(work: Work, request: str | None, patient: str, site: str, orders: list[str], until: date | None) -> str:
+    signed = work.add(
+        guest.guest_countersign,
+        id=new_id(),
+        request=request,
+        patient=patient,
+        site=site,
+        orders=canonical.text(orders),
+        until=until,
+        by=work.actor.id,
+        at=work.now,
+    )["id"]
+    work.payload |= {"countersign": signed}
+    return signed
