@@ -81,6 +81,7 @@ WORDS = {
     "hospital_or_ambulance_asks": N_("hospital or ambulance asks"),
     "found_elsewhere": N_("may be found at other sites"),
     "dosed_today": N_("dosed today: yes or no"),
+    "lost_number": N_("a lost number"),
     "duplicate_review": N_("possible duplicate"),
     "one_person_two_records": N_("one person, two records: the other one stays"),
     "other_record_dosed_today": N_("dosed today under another record of theirs"),

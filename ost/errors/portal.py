@@ -66,4 +66,16 @@ MESSAGES = {
         N_("A lost number is told only to somebody who has just touched the reader or shown a paper here."),
         N_("Have them touch the reader, or identify them by a paper with a photograph, and open this page again."),
     ),
+    "portal_nobody_found": Message(
+        N_("Nobody fits this paper"),
+        N_("Identity number and birth date belong to nobody who has a number here. That you asked is recorded."),
+        N_("Look at the paper again; or call the clinic where the person is usually treated."),
+        404,
+    ),
+    "portal_seen_by_needed": Message(
+        N_("Say how you saw who it is"),
+        N_("Whoever holds a PIN holds the person's own pages: it is given only to somebody you know to be them."),
+        N_("Choose what showed it, then go on."),
+        422,
+    ),
 }

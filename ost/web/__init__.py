@@ -32,8 +32,11 @@ BLUEPRINTS = (
     "portal",
     "portal_record",
     "portal_settings",
+    "portal_help",
     "portal_guest",
     "portal_stay",
+    "guest_ask",
+    "open_sites",
     "messages",
 )
 
