@@ -24,6 +24,7 @@ from ost import channels, clock
 from ost.log import log
 from ost.models import audit
 from ost.services.messages.send import send_due
+from ost.services.guest.review_all import review_all
 from ost.services.verify import verify, write_heads
 from ost.services.work import NETWORK, House
 
@@ -66,10 +67,17 @@ def _messages(house: House, settings: Settings) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(done.items()))
 
 
+def _guest_review(house: House, settings: Settings) -> str:
+    done = review_all(house)
+    return f"{done.people} people, {done.changed} changed, {done.failed} failed" if done.changed or done.failed else ""
+
+
 JOBS = (
     # A cut tail of the chain shows against a head that is at most an hour old (DESIGN.md, promise 5).
     Job("heads", _heads, {"minute": "5"}),
     Job("verify", _verify, {"hour": "3", "minute": "30"}, daily=True),
+    # Minutes after midnight and then every hour: what only time changes reaches open permits.
+    Job("guest_review", _guest_review, {"minute": "2"}),
     Job("messages", _messages, {"second": "*/10"}),
 )
 

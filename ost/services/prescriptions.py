@@ -133,7 +133,7 @@ def _write(house, actor, draft: Draft, replaces: str | None, signed: tuple[str, 
         work.payload |= {"prescription": new, "replaces": replaces}
         follow.review(work, house, person.id, "order_changed" if replaces else "order_written")
         if replaces is not None:
-            follow.tell_order_changed(work, person.id, new)
+            follow.tell_order_changed(work, person.id, new, draft.starts_on)
         return Written(new, answer.lineage, shown)
 
 

@@ -22,7 +22,7 @@ from ost.rules.facts import NOT_GIVEN, DoseFacts
 from ost.rules.guest_follow import Standing, asked
 from ost.services import policy_of
 from ost.services.gather import gather
-from ost.services.guest import binding, passes, steps
+from ost.services.guest import binding, notices, passes, steps
 from ost.services.guest import days as permit_days
 from ost.services.messages import outbox
 from ost.services.work import House, Work
@@ -125,10 +125,12 @@ def review(work: Work, house: House, patient_id: str, because: str) -> None:
             _take(work, person.id, row, action, reason, because, days, today)
 
 
-def tell_order_changed(work: Work, patient_id: str, order: str) -> None:
-    """The permit stays, the dose is another one: whoever holds a confirmed permit hears that something changed."""
-    for row in work.tx.execute(_OPEN_OF, {"patient": patient_id}):
+def tell_order_changed(work: Work, patient_id: str, order: str, starts_on: date) -> None:
+    """The permit stays, the dose is another one: the person and the guest site hear that something changed."""
+    for row in work.tx.execute(_OPEN_OF, {"patient": patient_id}).all():
         if row.state in rules.IN_FORCE:
+            request = work.tx.execute(sa.select(_R).where(_R.c.id == row.request)).one()
+            notices.tell_site(work, row.site, request, notices.ORDER_CHANGED, day=starts_on)
             dedupe = f"order:{order}:{row.request}"
             outbox.tell(
                 work, patient_id, "guest_changed", dedupe, request=row.number, site=row.site, reason="order_changed"

@@ -15,11 +15,12 @@ from ost.models.patient import patient
 from ost.services.access import require
 from ost.services.work import Actor, House, Work, new_id
 
-UNUSED_DAY, TAKEN_OVER, CLOSED, GIVEN_UP = KINDS = (
+UNUSED_DAY, TAKEN_OVER, CLOSED, GIVEN_UP, ORDER_CHANGED = KINDS = (
     "unused_day",  # home: a guest day passed without a dose
     "taken_over",  # home: a prescriber of the guest site ordered, because nobody answered
     "closed",  # home: the stay is over, its summary is there
     "given_up",  # guest: a booked day will not be used
+    "order_changed",  # guest: another order from `day` on; it may have to be signed again
 )
 _N, _R = guest.guest_notice, guest.guest_request
 
