@@ -31,6 +31,7 @@ APPEND_ONLY = (
     "permit_day_end",
     "portal_event",
     "settlement",
+    "settlement_charge",
     "standing_authorisation",
     "standing_end",
     "subsidy_cap",
@@ -433,10 +434,11 @@ def upgrade():
     op.create_table(
         "subsidy_use",
         sa.Column("patient", sa.String(length=64), nullable=False),
+        sa.Column("county", sa.String(length=12), nullable=False),
         sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("used_ntd", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["patient"], ["patient.id"], name=op.f("fk_subsidy_use_patient")),
-        sa.PrimaryKeyConstraint("patient", "year", name=op.f("pk_subsidy_use")),
+        sa.PrimaryKeyConstraint("patient", "county", "year", name=op.f("pk_subsidy_use")),
     )
     op.create_table(
         "consent_scope",
@@ -698,6 +700,16 @@ def upgrade():
         info={"record": True},
     )
 
+    op.create_table(
+        "settlement_charge",
+        sa.Column("charge", sa.String(length=64), nullable=False),
+        sa.Column("settlement", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["charge"], ["fee_charge.id"], name=op.f("fk_settlement_charge_charge")),
+        sa.ForeignKeyConstraint(["settlement"], ["settlement.id"], name=op.f("fk_settlement_charge_settlement")),
+        sa.PrimaryKeyConstraint("charge", name=op.f("pk_settlement_charge")),
+        info={"record": True},
+    )
+    op.create_index(op.f("ix_settlement_charge_settlement"), "settlement_charge", ["settlement"], unique=False)
     dialect = op.get_bind().dialect.name
     for name in APPEND_ONLY:
         for statement in protect_sql(name, dialect):
@@ -705,6 +717,8 @@ def upgrade():
 
 
 def downgrade():
+    op.drop_index(op.f("ix_settlement_charge_settlement"), table_name="settlement_charge")
+    op.drop_table("settlement_charge")
     op.drop_index(op.f("ix_guest_notice_site"), table_name="guest_notice")
     op.drop_index(op.f("ix_guest_notice_request"), table_name="guest_notice")
     op.drop_table("guest_notice")

@@ -34,10 +34,11 @@ subsidy_cap = record(
     col("at", Instant),
 )
 
-# One shared counter of a person and year, whichever site charges: locked while it is counted up.
+# One shared counter of a person, payer and year, whichever site charges: locked while it is counted up.
 subsidy_use = table(
     "subsidy_use",
     sa.Column("patient", sa.String(64), sa.ForeignKey("patient.id"), primary_key=True),
+    sa.Column("county", sa.String(12), primary_key=True),
     sa.Column("year", sa.Integer, primary_key=True, autoincrement=False),
     col("used_ntd", sa.Integer),
 )
@@ -97,4 +98,11 @@ settlement = record(
     col("by"),
     col("at", Instant),
     sa.UniqueConstraint("month", "home_site", "site"),
+)
+
+# Which charges a settlement counted: each once, whatever comes late.
+settlement_charge = record(
+    "settlement_charge",
+    sa.Column("charge", sa.String(64), sa.ForeignKey("fee_charge.id"), primary_key=True),
+    ref("settlement", "settlement.id", index=True),
 )
