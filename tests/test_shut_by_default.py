@@ -33,6 +33,7 @@ OPEN_ROUTES = {
     "portal.send_code",
     "portal.leave",  # leaving quickly works whatever is gone
     "portal.today",  # where it leads: a date
+    "open_sites.index",  # opening hours of clinics: no patient, no places
     "messages.demo",  # what invented people would be told; does not exist outside the demo
 }
 #: What anybody signed in may reach, whatever their roles: only about themselves.

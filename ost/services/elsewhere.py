@@ -113,6 +113,20 @@ def face(house: House, actor: Actor, counter_id: str) -> tuple[bytes, str]:
         return sealed.unseal(key, row.id, "patient", "face", row.face_sealed), row.face_type
 
 
+def agreed_person(house: House, actor: Actor, counter_id: str, line: str) -> str:
+    """Id of the person who stands at this counter and agreed to be seen elsewhere: for services, never for a page.
+
+    Refusal("stranger_left") when somebody else stands there by now, or it was not their own consent that opened it.
+    """
+    with house.read() as tx:
+        counter = _counter(tx, counter_id)
+        require(house, actor, "identify.capture", counter.site)
+        asked = _asked(tx, counter)
+        if asked is None or asked.id != line or _way(house, tx, actor, asked)[0] != CONSENT:
+            raise Refusal("stranger_left")
+        return asked.patient
+
+
 def open_emergency(house: House, actor: Actor, counter_id: str, line: str, reason: str) -> datetime:
     """Show this account who the stranger at this counter is, until the instant returned. Recorded first.
 

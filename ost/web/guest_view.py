@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from flask_babel import gettext, ngettext
+from markupsafe import Markup
 
 from ost import wording
 from ost.errors import N_, catalogue
@@ -73,6 +74,7 @@ def helpers() -> dict:
     return {
         "word": guest_words.word,
         "reason_to_ask": guest_words.reason_to_ask,
+        "reasons_said": lambda codes: [(code, guest_words.reason_to_ask(code)) for code in codes],
         "distance": guest_words.distance,
         "count_of_days": guest_words.days,
         "count_of_places": guest_words.places,
@@ -155,19 +157,19 @@ def spans(days: Iterable[date]) -> list[tuple[date, date]]:
     return found
 
 
-def days_said(days: Iterable[date]) -> str:
-    """Both calendars: "115/11/23 (2026-11-23) Mon", and days in a row from the first to the last."""
+def days_said(days: Iterable[date]) -> Markup:
+    """Both calendars: "115/11/23 (2026-11-23) Mon", and days in a row from the first to the last. No date is broken."""
     every = sorted(days)
     said = []
     for first, last in spans(every):
-        one = f"{formats.two_calendars(first)}{formats.NBSP}{formats.weekday(first)}"
-        if first == last:
-            said.append(one)
-        else:
-            until = f"{formats.two_calendars(last)}{formats.NBSP}{formats.weekday(last)}"
-            said.append(gettext("%(first)s to %(last)s", first=one, last=until))
-    text = wording.listed(said)
+        one, until = _unbroken(first), _unbroken(last)
+        said.append(one if first == last else Markup(gettext("%(first)s to %(last)s")) % {"first": one, "last": until})
+    text = Markup(gettext(", ")).join(said)
     if len(every) > 1:
-        count = ngettext("%(num)s day", "%(num)s days", len(every))
-        text = f"{text} ({count})"
+        text += " (" + ngettext("%(num)s day", "%(num)s days", len(every)) + ")"
     return text
+
+
+def _unbroken(day: date) -> Markup:
+    said = f"{formats.two_calendars(day)}{formats.NBSP}{formats.weekday(day)}"
+    return Markup('<span class="num">{}</span>').format(said)

@@ -34,6 +34,7 @@ WORDS = {
     "moved": N_("moved to another site or day"),
     "ended": N_("ended"),
     "site_closed": N_("the site cannot on this day"),
+    "by_centre": N_("no place could be found; ask again or call your clinic"),
     "replaced": N_("changed to another place or day"),
     # what a site has
     "step_free": N_("no steps"),

@@ -165,7 +165,7 @@ def days():
         place=place,
         town=town,
         booked=booked,
-        longest=policy.int("guest_longest_stay_days"),
+        longest=policy.int("guest_longest_stay_days", first),
         outside=[day for day in found.days if day not in window],
         earlier=max(first, start - timedelta(days=WINDOW_DAYS)) if start > first else None,
         later=start + timedelta(days=WINDOW_DAYS) if window[-1] < last else None,

@@ -12,9 +12,14 @@ from ost import clock
 from ost.errors import N_, Refusal
 from ost.http import house, patient_id, patient_route, portal_session
 from ost.rules import guest as rules
-from ost.services.guest import consent, find_place, own
+from ost.services.guest import choices, consent, find_place, own
+from ost.services.guest.act import NotMoved
 from ost.services.guest.alternatives import nearest
+from ost.services.guest.answer import answer as give_answer
 from ost.services.guest.ask import NotAsked, Wanted, ask
+from ost.services.guest.cancel import cancel as give_up
+from ost.services.guest.centre import leave_offer, take_offer
+from ost.services.guest.change import change as ask_change
 from ost.services.guest.consent import NewConsent
 from ost.services.guest.drop import drop_day
 from ost.services.work import new_id
@@ -73,7 +78,7 @@ def stay(request_id: str):
     return _page(own.one(house(), patient_id(), request_id))
 
 
-def _page(found: own.Stay, *, errors: dict | None = None) -> str:
+def _page(found: own.Stay, *, errors: dict | None = None, against: list | None = None) -> str:
     line = found.line
     with house().read() as tx:
         place = find_place.place(tx, line.site, line.days or (today(),))
@@ -98,6 +103,7 @@ def _page(found: own.Stay, *, errors: dict | None = None) -> str:
         days=[(d, _may_drop(found, d)) for d in found.all_days],
         steps_said=[_said(step) for step in reversed(found.steps)],
         errors=errors or {},
+        against=against or [],
         values=request.form,
     )
 
@@ -160,6 +166,63 @@ def drop(request_id: str):
     drop_day(house(), portal_session().actor(), request_id, day)
     desk.done(gettext("The day was given up."))
     return redirect(url_for(".stay", request_id=request_id), 303)
+
+
+@blueprint.post("/<request_id>/answer")
+@patient_route
+def answer(request_id: str):
+    found = own.one(house(), patient_id(), request_id)
+    try:
+        give_answer(
+            house(), portal_session().actor(), request_id, request.form.get("text", ""), seen_step=_seen()
+        )
+    except Refusal as refusal:
+        return _page(found, errors=desk.problems(refusal)), 422
+    desk.done(gettext("Your answer was sent."))
+    return redirect(url_for(".stay", request_id=request_id), 303)
+
+
+@blueprint.post("/<request_id>/offer")
+@patient_route
+def offer(request_id: str):
+    """Take the offered place, or leave it: the first one stands again."""
+    found = own.one(house(), patient_id(), request_id)
+    actor = portal_session().actor()
+    if request.form.get("take") != "1":
+        leave_offer(house(), actor, request_id, seen_step=_seen())
+        return redirect(url_for(".stay", request_id=request_id), 303)
+    with house().read() as tx:
+        place = _offer(tx, found)
+    if place is None:
+        raise Refusal("guest_changed_since_shown")
+    given = _agreed(place, found.line.days[-1])
+    if given is not None and request.form.get("agreed") != place.site:
+        return _page(found, errors={"agreed": True}), 422
+    moved = take_offer(house(), actor, request_id, given=given, seen_step=_seen())
+    if isinstance(moved, NotMoved):
+        return _page(found, against=guest_view.reasons(moved.reasons, place.tz, blocking_only=True)), 409
+    return redirect(url_for(".stay", request_id=request_id), 303)
+
+
+@blueprint.route("/<request_id>/cancel", methods=["GET", "POST"])
+@patient_route
+def cancel(request_id: str):
+    found = own.one(house(), patient_id(), request_id)
+    if request.method == "GET":
+        if not found.may("cancel"):
+            return redirect(url_for(".stay", request_id=request_id))
+        with house().read() as tx:
+            reasons = choices.listed(tx, "guest_cancel_reasons", found.line.home_site)
+        return render_template("portal/guest/cancel.html", stay=found, reasons=reasons)
+    give_up(house(), portal_session().actor(), request_id, reason=request.form.get("reason", "")[:40] or None)
+    desk.done(gettext("It was given up."))
+    return redirect(url_for(".stay", request_id=request_id), 303)
+
+
+def _seen() -> int | None:
+    """The newest step that the page showed: somebody else may have moved it since."""
+    text = request.form.get("step", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
 @blueprint.route("/<request_id>/change", methods=["GET", "POST"])
@@ -229,22 +292,20 @@ def _changed(found: own.Stay):
         place = find_place.place(tx, code, [day])
     if place is None or (adding and code != found.line.site):
         raise Refusal("input_invalid")
-    answer = ask(
-        house(),
-        portal_session().actor(),
-        Wanted(
-            request_id=form.get("request_id", "")[:64] or new_id(),
-            patient_id=patient_id(),
-            site=code,
-            days=(day,),
-            consent=_agreed(place, day),
-            by_role=rules.PATIENT,
-            replaces=None if adding else found.line.id,
-        ),
+    wanted = Wanted(
+        request_id=form.get("request_id", "")[:64] or new_id(),
+        patient_id=patient_id(),
+        site=code,
+        days=(day,),
+        consent=_agreed(place, day),
+        by_role=rules.PATIENT,
     )
-    if isinstance(answer, NotAsked):
-        return not_asked(answer, place, Draft(site=code, days=(day,), scope="site"))
-    return redirect(url_for(".stay", request_id=answer.request_id), 303)
+    actor = portal_session().actor()
+    found_id = found.line.id
+    said = ask(house(), actor, wanted) if adding else ask_change(house(), actor, found_id, wanted)
+    if isinstance(said, NotAsked):
+        return not_asked(said, place, Draft(site=code, days=(day,), scope="site"))
+    return redirect(url_for(".stay", request_id=said.request_id), 303)
 
 
 def _agreed(place, day: date) -> NewConsent | None:

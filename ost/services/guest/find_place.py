@@ -217,3 +217,7 @@ def _day(row, day: date, found: OpenDay | None, why: str | None) -> PlaceDay:
 def pack_of(tx: Connection, code: str) -> str:
     """Name of the policy pack a site follows."""
     return tx.execute(sa.select(_S.c.policy).where(_S.c.id == code)).scalar_one()
+
+
+def tz_of(tx: Connection, code: str) -> str:
+    return tx.execute(sa.select(_S.c.tz).where(_S.c.id == code)).scalar_one()

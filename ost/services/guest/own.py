@@ -18,7 +18,8 @@ from ost.models import guest
 from ost.models import site as sites
 from ost.rules import guest as rules
 from ost.services import sealed
-from ost.services.work import House, loads
+from ost.services.access import may
+from ost.services.work import Actor, House, loads
 
 _R, _S, _H, _N = guest.guest_request, guest.guest_step, guest.guest_head, guest.guest_note
 _E, _P, _SITE = guest.permit_day_end, guest.guest_place, sites.site
@@ -118,6 +119,21 @@ def one(house: House, patient_id: str, request_id: str) -> Stay:
     return Stay(
         _line(row, ended), row.kind, row.reason, row.replaces, replaced_by, row.distance_m, tz, days, steps
     )
+
+
+def patient_for(house: House, actor: Actor, request_id: str) -> str:
+    """Whose request it is, for whoever may ask for people at its home site, or asked for this very one.
+
+    Refusal("guest_request_unknown") for everybody else, as for one that does not exist.
+    """
+    with house.read() as tx:
+        query = sa.select(_R.c.patient, _R.c.home_site, _R.c.by, _R.c.site).where(_R.c.id == request_id)
+        row = tx.execute(query).one_or_none()
+    if row is not None and may(house, actor, "guest.ask", row.home_site):
+        return row.patient
+    if row is not None and row.by == actor.id and may(house, actor, "guest.ask", row.site):
+        return row.patient
+    raise Refusal("guest_request_unknown")
 
 
 def booked(tx: Connection, patient_id: str, first: date, last: date) -> dict[date, str]:
