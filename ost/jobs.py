@@ -23,8 +23,9 @@ from config.settings import Settings
 from ost import channels, clock
 from ost.log import log
 from ost.models import audit
-from ost.services.messages.send import send_due
 from ost.services.guest.review_all import review_all
+from ost.services.messages.send import send_due
+from ost.services.guest import jobs as guest_jobs
 from ost.services.verify import verify, write_heads
 from ost.services.work import NETWORK, House
 
@@ -72,6 +73,10 @@ def _guest_review(house: House, settings: Settings) -> str:
     return f"{done.people} people, {done.changed} changed, {done.failed} failed" if done.changed or done.failed else ""
 
 
+def _guests(house: House, settings: Settings) -> str:
+    return guest_jobs.run_all(house)
+
+
 JOBS = (
     # A cut tail of the chain shows against a head that is at most an hour old (DESIGN.md, promise 5).
     Job("heads", _heads, {"minute": "5"}),
@@ -79,6 +84,8 @@ JOBS = (
     # Minutes after midnight and then every hour: what only time changes reaches open permits.
     Job("guest_review", _guest_review, {"minute": "2"}),
     Job("messages", _messages, {"second": "*/10"}),
+    # An unused guest day reaches the home site within the hour after the guest site has closed.
+    Job("guests", _guests, {"minute": "*/5"}),
 )
 
 
