@@ -23,9 +23,9 @@ from config.settings import Settings
 from ost import channels, clock
 from ost.log import log
 from ost.models import audit
+from ost.services.guest import jobs as guest_jobs
 from ost.services.guest.review_all import review_all
 from ost.services.messages.send import send_due
-from ost.services.guest import jobs as guest_jobs
 from ost.services.verify import verify, write_heads
 from ost.services.work import NETWORK, House
 

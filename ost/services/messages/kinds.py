@@ -62,6 +62,9 @@ KINDS = MappingProxyType(
         "guest_offer": Kind(N_("Another place for your booking: %(booking)s. Please answer on your page.")),
         "guest_changed": Kind(N_("Your booking has changed: %(booking)s. Details are on your page.")),
         "guest_day_dropped": Kind(N_("Taken out of your booking: %(booking)s. The other days stay as they are.")),
+        "guest_day_unused": Kind(
+            N_("Not used: %(booking)s. Please call%(phone)s if you could not come."), days_matter=False
+        ),
         "guest_paused": Kind(
             N_("Your booking is on hold: %(booking)s. Please look at your page or call%(phone)s before you travel.")
         ),
