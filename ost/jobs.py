@@ -23,6 +23,7 @@ from config.settings import Settings
 from ost import channels, clock
 from ost.log import log
 from ost.models import audit
+from ost.services.fees import charge, settle
 from ost.services.guest import jobs as guest_jobs
 from ost.services.guest.review_all import review_all
 from ost.services.messages.send import send_due
@@ -77,6 +78,16 @@ def _guests(house: House, settings: Settings) -> str:
     return guest_jobs.run_all(house)
 
 
+def _charges(house: House, _settings: Settings) -> str:
+    charged, taken_back = charge.run(house)
+    return f"{charged} charged, {taken_back} taken back" if charged or taken_back else ""
+
+
+def _settlements(house: House, _settings: Settings) -> str:
+    charge.run(house)  # what the month still owes is in it
+    return f"{settle.run(house)} settlements"
+
+
 JOBS = (
     # A cut tail of the chain shows against a head that is at most an hour old (DESIGN.md, promise 5).
     Job("heads", _heads, {"minute": "5"}),
@@ -84,6 +95,9 @@ JOBS = (
     # Minutes after midnight and then every hour: what only time changes reaches open permits.
     Job("guest_review", _guest_review, {"minute": "2"}),
     Job("messages", _messages, {"second": "*/10"}),
+    Job("charges", _charges, {"minute": "*/10"}),
+    # By the fifth day doses that were left open at the end of the month have their outcome.
+    Job("settlements", _settlements, {"day": "5", "hour": "4"}, daily=True),
     # An unused guest day reaches the home site within the hour after the guest site has closed.
     Job("guests", _guests, {"minute": "*/5"}),
 )

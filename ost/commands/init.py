@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from ost import keys, startup
 from ost.commands.shared import console, finish, json_option, read_settings
 from ost.db import Database, migrate
+from ost.services.fees import tariff
+from ost.services.work import House
 
 
 @click.command("init")
@@ -33,6 +35,7 @@ def command(as_json: bool) -> None:
         before = startup.revision(database)
         migrate(database)
         after = startup.revision(database)
+        fees = tariff.load(House(database, keys.load(settings.keys), policy_name=settings.policy))
     except sa.exc.OperationalError as error:
         raise click.ClickException(
             "the database does not answer: start it, or correct OST_DATABASE_URL"
@@ -43,7 +46,9 @@ def command(as_json: bool) -> None:
     console.print(f"Keys     {'were there' if had_keys else 'made; back them up, away from the database'}")
     was = "" if before == after else f" (was {before or 'empty'})"
     console.print(f"Tables   {after}{was}")
-    finish({"home": str(settings.home), "keys_made": not had_keys, "revision": after, "was": before}, as_json)
+    if fees:
+        console.print(f"Fees     {fees} new rows from config/network")
+    finish({"home": str(settings.home), "keys_made": not had_keys, "revision": after, "was": before, "fees": fees}, as_json)
 
 
 def _refuse_new_keys_for_old_records(database: Database) -> None:

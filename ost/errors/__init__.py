@@ -85,6 +85,7 @@ PARTS = (
     "guest_desk",
     "messages",
     "closures",
+    "fees",
 )
 
 

@@ -237,6 +237,10 @@ KEYS = MappingProxyType(
         "portal_names_staff": Key(
             BOOL, "yes/no", N_("patients see the name of who opened their record, not only role and site"), dated=False
         ),
+        # -- fees
+        "subsidy_minor_under_years": Key(
+            INT, "years", N_("whoever is younger than this on the day counts as a minor for the subsidy")
+        ),
         # -- telling people
         "message_tries": _setting(
             "tries", N_("how often one way to reach a person is tried before it is given up"), None
