@@ -3,7 +3,8 @@
 Every record row must stand, with its digest, in exactly one audit event; every
 event must follow the one before it under the chain key; every head must be the
 last event and must not lie behind the head that was written outside the
-database; every bottle's lines must add up to its balance. Changes nothing.
+database; every bottle's lines must add up to its balance; every guest request
+must have come by listed steps. Changes nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from ost import canonical
 from ost.keys import KeyRing
 from ost.models import audit, base, dose, stock
+from ost.services.guest import verify as guest_verify
 from ost.services.work import GENESIS, House, row_digest
 
 _CHUNK = 2000
@@ -52,6 +54,7 @@ def verify(
         _rows(tx, claimed, report, tell)
         _registers(tx, report)
         _doses(tx, report)
+        guest_verify.check(tx, house.now(), report.problem)
     return report
 
 
