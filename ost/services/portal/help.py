@@ -1,4 +1,4 @@
-"""A person's sign-in, set up at their clinic: a PIN they type themselves, a second step taken away with a lost telephone.
+"""A person's sign-in, set up at their clinic: a PIN they type themselves, a lost telephone's second step taken away.
 
 Only after somebody saw who they are, and how is recorded. Nothing secret is shown or printed:
 the person types the PIN at the counter's keyboard or pad, and nobody can read it later.
