@@ -22,7 +22,7 @@ from ost.services.access import may
 from ost.services.work import Actor, House, loads
 
 _R, _S, _H, _N = guest.guest_request, guest.guest_step, guest.guest_head, guest.guest_note
-_E, _P, _SITE = guest.permit_day_end, guest.guest_place, sites.site
+_D, _E, _P, _SITE = guest.permit_day, guest.permit_day_end, guest.guest_place, sites.site
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +137,22 @@ def patient_for(house: House, actor: Actor, request_id: str) -> str:
 
 
 def booked(tx: Connection, patient_id: str, first: date, last: date) -> dict[date, str]:
-    """{day: site} where the person has a place already."""
-    query = sa.select(_P.c.day, _P.c.site).where(
+    """{day: site} where the person has a place already: one held for a request, or a permit's day that binds."""
+    held = sa.select(_P.c.day, _P.c.site).where(
         _P.c.patient == patient_id, _P.c.day.between(first, last), _P.c.second.is_(False)
     )
-    return {row.day: row.site for row in tx.execute(query)}
+    binds = (
+        sa.select(_D.c.day, _H.c.site)
+        .join(_H, _H.c.permit == _D.c.permit)
+        .join(_E, sa.and_(_E.c.permit == _D.c.permit, _E.c.day == _D.c.day), isouter=True)
+        .where(
+            _H.c.patient == patient_id,
+            _H.c.state.in_(rules.IN_FORCE),
+            _D.c.day.between(first, last),
+            _E.c.day.is_(None),
+        )
+    )
+    return {row.day: row.site for query in (binds, held) for row in tx.execute(query)}
 
 
 def _lines(patient_id: str) -> sa.Select:

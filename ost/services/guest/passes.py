@@ -146,7 +146,7 @@ def issue_many(house: House, work: Work, permits: Iterable[str]) -> int:
             drawn[row.id] = (row, digits, (row.site, _code_mac(house.keys, row.site, digits)))
         macs = {where[1] for _, _, where in drawn.values()}
         query = sa.select(_P.c.site, _P.c.code_mac).where(_P.c.code_mac.in_(macs))
-        taken = set(work.tx.execute(query).tuples().all())
+        taken = {tuple(row) for row in work.tx.execute(query)}
         waiting = []
         for row, digits, where in drawn.values():
             if where in taken or where in made:
@@ -188,6 +188,11 @@ def is_pass(text: str) -> bool:
     return plain.startswith(MARK) or _digits(plain) is not None
 
 
+def is_token(text: str) -> bool:
+    """Whether it is a pass's scanned code, and no six digits that somebody said."""
+    return _plain(text).startswith(MARK)
+
+
 def read(house: House, tx: Connection, site: str, text: str) -> PassFound | None:
     """Whose pass `text` (scanned or six digits) is at `site`; None for everything that is not a live one of that site.
 
@@ -216,7 +221,7 @@ def guess(house: House, actor: Actor, site: str, text: str) -> Guessed:
         pack = tx.execute(sa.select(sites.site.c.policy).where(sites.site.c.id == site)).scalar_one()
     policy = policies.policy(pack)
     lock = timedelta(minutes=policy.int("sign_in_lock_minutes"))
-    mine = Subject("pass", house.keys.search_mac("guest pass tries", f"{site}|{actor.id}"))
+    mine = own_tries(house, site, actor.id)
     here = Subject("pass", house.keys.search_mac("guest pass tries", site))
     with house.db.begin() as tx:
         counted = count_try(tx, [mine], house.now(), policy, lock, also=[here])
@@ -229,6 +234,11 @@ def guess(house: House, actor: Actor, site: str, text: str) -> Guessed:
             count_wrong(tx, [here], house.now(), policy, lock)
         return Guessed(None)
     return Guessed(found, tries=(mine,))
+
+
+def own_tries(house: House, site: str, account: str) -> Subject:
+    """What counts the digits that this account typed at this site; forgiven when one of them called its person."""
+    return Subject("pass", house.keys.search_mac("guest pass tries", f"{site}|{account}"))
 
 
 # --- shown to its person ----------------------------------------------------------
@@ -331,8 +341,13 @@ def _days_in_force(house: House, tx: Connection, permit: str) -> tuple[date, ...
 def _insert_unless_taken(work: Work, values: dict) -> bool:
     """Insert, unless another pass of the site has these digits. One that has been over for long gives them up."""
     dialect = sqlite if work.tx.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(_P).values(**values).on_conflict_do_nothing(index_elements=["site", "code_mac"])
-    if work.tx.execute(insert).rowcount:
+    insert = (
+        dialect.insert(_P)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=["site", "code_mac"])
+        .returning(_P.c.id)  # what was written: drivers do not agree on the number of rows
+    )
+    if work.tx.execute(insert).scalar() is not None:
         return True
     long_ago = work.now - REST
     freed = work.tx.execute(
@@ -345,4 +360,4 @@ def _insert_unless_taken(work: Work, values: dict) -> bool:
         )
         .values(code_mac=work.keys.search_mac("guest pass digits given up", new_id()), revoked_at=work.now)
     ).rowcount
-    return bool(freed) and bool(work.tx.execute(insert).rowcount)
+    return bool(freed) and work.tx.execute(insert).scalar() is not None
