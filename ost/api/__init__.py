@@ -29,6 +29,7 @@ BLUEPRINTS = (
     "agent",
     "fingerprints",
     "identify",
+    "indicators",
 )
 
 

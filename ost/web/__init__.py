@@ -29,6 +29,8 @@ BLUEPRINTS = (
     "demo_reader",
     "demo_progress",
     "guest_settings",
+    "guest_centre",
+    "guest_figures",
     "portal",
     "portal_record",
     "portal_settings",

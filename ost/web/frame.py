@@ -22,7 +22,9 @@ NAV = (
     ("stock.read", "stock.index", N_("Stock")),
     ("alert.read", "alerts.index", N_("Messages")),
     ("message.read", "messages.index", N_("Not delivered")),
+    ("guest.coordinate", "guest_centre.index", N_("Coordination centre")),
     ("station.manage", "admin.index", N_("Administration")),
+    ("indicator.read", "guest_figures.index", N_("Guest figures")),
     ("indicator.read", "identity_report.index", N_("Ways and failures")),
     ("device.evaluation_read", "evaluation.index", N_("Device evaluations")),
 )

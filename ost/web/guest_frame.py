@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date, timedelta
+
 from flask import Blueprint, current_app, request, url_for
 from flask_babel import gettext
 
@@ -10,7 +13,7 @@ from ost.errors import N_
 from ost.http import holds
 from ost.i18n import language
 from ost.rules.counties import COUNTIES
-from ost.web import desk
+from ost.web import desk, formats, guest_words
 from ost.web.shell import Link
 
 WORDS = {
@@ -48,6 +51,29 @@ WORDS = {
     "system": N_("the program"),
     "nobody": N_("nobody"),
 }
+#: Why a request was not approved, why a guest site could not, why there was no place; the patient reads other words.
+REASONS = {
+    "not_stable": N_("dose not stable yet"),
+    "dose_being_changed": N_("dose is being changed"),
+    "clinical_review_due": N_("clinical review due first"),
+    "urine_or_blood_result": N_("a test result to discuss first"),
+    "safety_concern": N_("safety concern"),
+    "transfer_instead": N_("better a transfer"),
+    "other_recorded": N_("another reason, recorded"),
+    "no_staff": N_("too few staff"),
+    "no_stock": N_("not enough stock"),
+    "no_prescriber": N_("no prescriber to sign"),
+    "reader_or_power": N_("reader or power down"),
+    "known_conflict": N_("known conflict here"),
+    "order_not_signed": N_("order not signed here"),
+    "guest_site_not_open_to_guests": N_("site takes no guests"),
+    "guest_site_without_medicine": N_("site without the medicine"),
+    "guest_day_closed": N_("closed that day"),
+    "guest_day_full": N_("full that day"),
+    "guest_day_too_late": N_("after the last dose"),
+    "site_closed": N_("site closed"),
+    "no_place": N_("no place found"),
+}
 #: (permission, endpoint, label) of the tabs on the guest desks' pages.
 TABS = (
     ("guest.read", "guest_desk.requests", N_("Our patients")),
@@ -67,6 +93,11 @@ def make_blueprint(name: str, module: str, prefix: str) -> Blueprint:
             "words": lambda codes: wording.listed(map(word, codes)),
             "county_name": county_name,
             "tabs": tabs(),
+            "age": age,
+            "spans": spans,
+            "km": guest_words.distance,
+            "reason_word": reason_word,
+            "reason_to_ask": guest_words.reason_to_ask,
         }
     )
     return blueprint
@@ -83,6 +114,49 @@ def choices(codes) -> list[tuple[str, str]]:
 def county_name(code: str) -> str:
     names = COUNTIES.get(code)
     return names[{"zh_Hans_CN": 1, "en": 2}.get(language(), 0)] if names else code
+
+
+def age(span: timedelta) -> str:
+    """How long something waits, in the two largest words: 45 min, 3 h 20 min, 2 d 4 h."""
+    minutes = max(0, int(span.total_seconds() // 60))
+    if minutes < 60:
+        return gettext("%(m)s min", m=minutes)
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return gettext("%(h)s h %(m)s min", h=hours, m=minutes)
+    return gettext("%(d)s d %(h)s h", d=hours // 24, h=hours % 24)
+
+
+def spans(days: Sequence[date]) -> str:
+    """Days in a row as one span, in the reader's calendar: 115/11/23–11/25, 11/28."""
+    runs: list[list[date]] = []
+    for day in sorted(days):
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    year, said = None, []
+    for run in runs:
+        text = formats.own_calendar(run[0]) if run[0].year != year else _short(run[0])
+        year = run[0].year
+        if len(run) > 1:
+            text += "–" + (_short(run[-1]) if run[-1].year == year else formats.own_calendar(run[-1]))
+            year = run[-1].year
+        said.append(text)
+    return wording.listed(said)
+
+
+def _short(day: date) -> str:
+    return f"{day.month:02}/{day.day:02}" if formats.roc(day) == formats.own_calendar(day) else f"{day:%m-%d}"
+
+
+def reason_word(code: str) -> str:
+    """Why something was refused or not to be had, in the desk's words."""
+    return gettext(REASONS[code]) if code in REASONS else word(code)
+
+
+def reasons(codes) -> list[tuple[str, str]]:
+    return [(code, reason_word(code)) for code in codes]
 
 
 def tabs() -> tuple[Link, ...]:

@@ -65,9 +65,11 @@ def start():
     here = session()
     if here.site is None:
         at = places.working_sites(house(), here)
-        if len(at) != 1 or holds("counter.use"):
+        if len(at) > 1 or holds("counter.use"):
             return redirect(url_for("sign_in.choose"))
-        places.choose(house(), here, at[0].id, None)  # nothing to choose: one site and no counter
+        if at:
+            places.choose(house(), here, at[0].id, None)  # nothing to choose: one site and no counter
+        # Whoever works at no site at all (the coordination centre, the health department) has nothing to choose.
     choose_page = url_for("sign_in.choose")
     for url, _label in menu_places():
         if url != choose_page:  # who chose to work without a counter is not asked again
