@@ -72,8 +72,7 @@ def make_permit(
             work.add(lookup.consent, id=rests_on, until=until or days[-1] + timedelta(days=30), **values)
             work.add(portal.consent_scope, consent=rests_on, scope=canonical.text({"sites": [site_id]}))
         request, permit = new_id(), new_id()
-        last = work.tx.execute(sa.select(sa.func.max(guest.guest_request.c.number))).scalar()
-        number = (last or 0) + 1
+        number = work.next_change_no("guest_request")
         work.add(
             guest.guest_request,
             id=request,

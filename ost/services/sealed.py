@@ -35,7 +35,7 @@ def person_key(tx: Connection, ring: KeyRing, person: str) -> bytes:
 def person_keys(tx: Connection, ring: KeyRing, people: Iterable[str]) -> dict[str, bytes]:
     """The opened keys of many at once; `keys.SealBroken` when one of them has none any more."""
     who, k = set(people), patient.person_key
-    wrapped = dict(tx.execute(sa.select(k.c.person, k.c.wrapped).where(k.c.person.in_(who))).tuples().all())
+    wrapped = dict(tx.execute(sa.select(k.c.person, k.c.wrapped).where(k.c.person.in_(who))).all())
     return {person: ring.open_person_key(person, wrapped.get(person)) for person in who}
 
 

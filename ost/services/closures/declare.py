@@ -27,25 +27,20 @@ from ost.rules import closure as rules
 from ost.services.closures import day as days_of_sites
 from ost.services.closures.preview import Difference, Preview, compute, differences
 from ost.services.closures.wanted import Wanted, checked
+from ost.services.guest import days as permit_days
 from ost.services.guest import passes, steps
+from ost.services.guest.days import SITE_CLOSED
 from ost.services.messages import outbox
 from ost.services.policy_of import keep_version
 from ost.services.work import NETWORK, Actor, House, Work, new_id
 
 COUNTER = "closure"
 _REQUESTS = "guest_request"
-#: Why steps and days ended, in their own words.
-SITE_CLOSED, CLOSURE = "site_closed", "closure"
+#: Why a request ended that got what it asked for.
+CLOSURE = "closure"
 
 _C, _M, _CD = closure.closure, closure.closure_move, closure.closure_day
-_R, _P, _D, _E, _H = (
-    guest.guest_request,
-    guest.guest_permit,
-    guest.permit_day,
-    guest.permit_day_end,
-    guest.guest_head,
-)
-_PLACE = guest.guest_place
+_R, _P, _D, _PLACE = guest.guest_request, guest.guest_permit, guest.permit_day, guest.guest_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +217,7 @@ def _numbers(work: Work, count: int) -> list[int]:
 def _write_requests(
     house: House, work: Work, made: str, found: Preview, requests: list[_Request], numbers: list[int]
 ) -> None:
-    packs = dict(work.tx.execute(sa.select(site.c.id, site.c.policy)).tuples().all())
+    packs = dict(work.tx.execute(sa.select(site.c.id, site.c.policy)).all())
     policy_of = {code: policies.policy(packs[code]) for code in {r.home_site for r in requests}}
     for policy in {p.digest: p for p in policy_of.values()}.values():
         keep_version(house, work, policy)
@@ -308,35 +303,11 @@ def _lowest(taken: set[int]) -> int:
 
 def _end_booked(work: Work, found: Preview) -> None:
     """Guests of a closed site: their day there ended with it."""
-    rows = [
-        {"permit": b.permit, "day": b.day, "why": SITE_CLOSED, "by": work.actor.id, "at": work.now}
-        for b in found.booked
-    ]
-    work.add_many(_E, rows)
-    days: dict[tuple[str, str], list[date]] = defaultdict(list)
+    days: dict[str, list[date]] = defaultdict(list)
     for b in found.booked:
-        days[b.request, b.permit].append(b.day)
-    left = set(_permits_with_days(work, {permit for _, permit in days}))
-    for (request, permit), gone in sorted(days.items()):
-        steps.free_places(work, request, days=tuple(gone))
-        data = {"days": [d.isoformat() for d in gone]}
-        if permit in left:
-            steps.take(work, request, "drop_day", steps.SYSTEM, reason=SITE_CLOSED, data=data)
-            continue
-        first = min(gone).isoformat()
-        steps.take(work, request, "end", steps.SYSTEM, reason=SITE_CLOSED, data=data | {"from_day": first})
-        passes.revoke(work, permit)
-
-
-def _permits_with_days(work: Work, permits: Iterable[str]) -> Iterable[str]:
-    """Those of which a day is not given up."""
-    query = (
-        sa.select(_D.c.permit)
-        .join_from(_D, _E, sa.and_(_E.c.permit == _D.c.permit, _E.c.day == _D.c.day), isouter=True)
-        .where(_D.c.permit.in_(sorted(permits)), _E.c.permit.is_(None))
-        .distinct()
-    )
-    return work.tx.execute(query).scalars()
+        days[b.request].append(b.day)
+    for request, gone in sorted(days.items()):
+        permit_days.leave_days(work, request, gone, steps.SYSTEM, SITE_CLOSED, {}, reason=SITE_CLOSED)
 
 
 def _end_undecided(work: Work, made: str, found: Preview) -> None:
@@ -362,7 +333,7 @@ def _end_undecided(work: Work, made: str, found: Preview) -> None:
 
 def _request_numbers(work: Work, ids: Iterable[str]) -> dict[str, int]:
     query = sa.select(_R.c.id, _R.c.number).where(_R.c.id.in_(sorted(ids)))
-    return dict(work.tx.execute(query).tuples().all())
+    return dict(work.tx.execute(query).all())
 
 
 def _write_moves(work: Work, made: str, found: Preview, requests: list[_Request]) -> None:

@@ -30,7 +30,7 @@ _R, _P, _D, _E, _H, _PLACE, _SIGN = (
     guest.guest_countersign,
 )
 _A, _O, _RL = dose.dose_attempt, dose.dose_outcome, dose.dose_release
-_SAME = ("patient", "home_site", "site", "kind", "orders", "reason", "consent", "closure", "distance_m")
+_SAME = ("patient", "home_site", "site", "kind", "orders", "reason", "closure", "distance_m")
 
 
 def used(tx: Connection, people: set[str], days: set[date]) -> set[tuple[str, date]]:
@@ -46,7 +46,7 @@ def used(tx: Connection, people: set[str], days: set[date]) -> set[tuple[str, da
             sa.or_(_O.c.outcome.is_(None), _O.c.outcome != NOT_GIVEN),
         )
     )
-    return set(tx.execute(query).tuples().all())
+    return {tuple(row) for row in tx.execute(query)}
 
 
 # --- guests whose days ended ------------------------------------------------------------
@@ -78,8 +78,14 @@ def guests(
     for (person, day), (permit, seat) in found.items():
         if (person, day) not in busy:
             wanted[permit].append((day, seat))
-    query = sa.select(_P.c.id.label("permit"), _P.c.policy, _P.c.countersign, _P.c.orders.label("signed_for"), _R)
-    query = query.join_from(_P, _R, _R.c.id == _P.c.request).where(_P.c.id.in_(wanted)).order_by(_R.c.number)
+    of_permit = (_P.c.id.label("permit"), _P.c.policy, _P.c.countersign, _P.c.orders.label("signed_for"))
+    query = (
+        sa.select(*of_permit, _H.c.consent.label("rests_on"), _R)
+        .join_from(_P, _R, _R.c.id == _P.c.request)
+        .join(_H, _H.c.request == _R.c.id)
+        .where(_P.c.id.in_(wanted))
+        .order_by(_R.c.number)
+    )
     made = [(old, new_id(), new_id(), tuple(sorted(wanted[old.permit]))) for old in work.tx.execute(query)]
     if made:
         _write(house, work, made)
@@ -98,6 +104,7 @@ def _write(house: House, work: Work, made: list[tuple]) -> None:
         requests.append(
             {
                 **{n: getattr(old, n) for n in _SAME},
+                "consent": old.rests_on,
                 "id": request,
                 "number": number,
                 "days": canonical.text(days),
@@ -123,7 +130,7 @@ def _write(house: House, work: Work, made: list[tuple]) -> None:
                 "at": work.now,
             }
         )
-        firsts.append(steps.First(request, old.patient, old.home_site, old.site, days, permit))
+        firsts.append(steps.First(request, old.patient, old.home_site, old.site, days, permit, old.rests_on))
     work.add_many(_R, requests)
     work.add_many(_P, permits)
     numbered = [{"permit": p, "day": d, "number": n} for _, _, p, got in made for n, (d, _) in enumerate(got, 1)]
@@ -195,9 +202,9 @@ def _bound(tx: Connection, people: Iterable[str], days: Iterable[date]) -> set[t
         .join(_E, sa.and_(_E.c.permit == _D.c.permit, _E.c.day == _D.c.day), isouter=True)
         .where(_P.c.patient.in_(people), _D.c.day.in_(days), _E.c.permit.is_(None), _H.c.state.in_(states.IN_FORCE))
     )
-    return set(tx.execute(query).tuples().all())
+    return {tuple(row) for row in tx.execute(query)}
 
 
 def _placed(tx: Connection, people: Iterable[str], days: Iterable[date]) -> set[tuple[str, date]]:
     query = sa.select(_PLACE.c.patient, _PLACE.c.day).where(_PLACE.c.patient.in_(people), _PLACE.c.day.in_(days))
-    return set(tx.execute(query).tuples().all())
+    return {tuple(row) for row in tx.execute(query)}

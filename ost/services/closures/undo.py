@@ -176,19 +176,19 @@ def _take_back(
     rows = work.tx.execute(query).all()
     used = restore.used(work.tx, {r.patient for r in rows}, {r.day for r in rows})
     back: dict[tuple[str, str], list[date]] = defaultdict(list)
-    left: dict[str, int] = defaultdict(int)
+    left: dict[str, list[date]] = defaultdict(list)
     for r in rows:
         if (r.patient, r.day) in used:
             counts.used += 1
-            left[r.id] += 1
+            left[r.id].append(r.day)
         elif r.day < today:
             counts.past += 1
-            left[r.id] += 1
+            left[r.id].append(r.day)
         elif r.from_site is not None and (r.from_site, r.day) not in open_again:
-            left[r.id] += 1  # still shut by another closure: the person keeps the place
+            left[r.id].append(r.day)  # still shut by another closure: the person keeps the place
         elif r.from_permit is not None and (r.patient, r.day) not in seats:
             counts.not_restored += 1
-            left[r.id] += 1
+            left[r.id].append(r.day)
         else:
             back[r.request, r.id].append(r.day)
             counts.told[r.patient].append(r.day)
@@ -196,7 +196,7 @@ def _take_back(
     _give_back(work, back, left)
 
 
-def _give_back(work: Work, back: dict[tuple[str, str], list[date]], left: dict[str, int]) -> None:
+def _give_back(work: Work, back: dict[tuple[str, str], list[date]], left: dict[str, list[date]]) -> None:
     work.add_many(
         _E,
         [
@@ -208,8 +208,11 @@ def _give_back(work: Work, back: dict[tuple[str, str], list[date]], left: dict[s
     for (request, permit), days in back.items():
         steps.free_places(work, request, days=tuple(days))
         data = {"days": [d.isoformat() for d in days]}
-        if left[permit]:
-            steps.take(work, request, "drop_day", steps.SYSTEM, reason=UNDONE, data=data)
+        if permit in left:
+            first, last = min(left[permit]), max(left[permit])
+            steps.take(
+                work, request, "drop_day", steps.SYSTEM, reason=UNDONE, data=data, first_day=first, last_day=last
+            )
         else:
             data["from_day"] = min(days).isoformat()
             steps.take(work, request, "end", steps.SYSTEM, reason=UNDONE, data=data)
@@ -224,7 +227,7 @@ def _tell(work: Work, row: sa.Row, counts: _Counts, today: date) -> None:
     for m in work.tx.execute(query):
         counts.told[m.patient].append(m.day)
     sites = dict(
-        work.tx.execute(sa.select(_M.c.patient, _M.c.from_site).where(_M.c.closure == row.id)).tuples().all()
+        work.tx.execute(sa.select(_M.c.patient, _M.c.from_site).where(_M.c.closure == row.id)).all()
     )
     news = [
         outbox.News(

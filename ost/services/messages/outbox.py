@@ -72,7 +72,7 @@ def tell_many(work: Work, news: Iterable[News]) -> int:
     fresh = [each for dedupe, each in by_key.items() if dedupe not in known]
     who = {each.patient for each in fresh}
     query = sa.select(patient.c.id, patient.c.language).where(patient.c.id.in_(who))
-    language = dict(work.tx.execute(query).tuples().all())
+    language = dict(work.tx.execute(query).all())
     work.add_many(
         _M,
         [
