@@ -82,6 +82,7 @@ PARTS = (
     "portal",
     "guest",
     "guest_pass",
+    "guest_counter",
     "guest_desk",
     "messages",
     "closures",

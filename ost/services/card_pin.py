@@ -19,7 +19,8 @@ from ost.errors import Refusal
 from ost.models.patient import patient
 from ost.services import identity_rows, patients
 from ost.services.access import require
-from ost.services.identify_at_counter import Proof, Shown, counter_row, failed, present
+from ost.services.guest import passes
+from ost.services.identify_at_counter import PASS_SPOKEN, Proof, Shown, counter_row, failed, present
 from ost.services.identity_choice import CARD
 from ost.services.identity_rows import PIN_WANTED, say
 from ost.services.throttle import Subject, count_try
@@ -67,6 +68,8 @@ def give_pin(house: House, actor: Actor, counter_id: str, pin: str) -> Shown:
         pin_hash = tx.execute(query).scalar_one_or_none()
     if not patients.pin_matches(pin_hash, pin):
         return _refused(house, actor, where, waiting, "card_pin_wrong", again=True)
+    if waiting.reason == PASS_SPOKEN:
+        tries = (*tries, passes.own_tries(house, where.site, actor.id))
     proof = Proof(pin_hash=pin_hash, tries=tries)
     return present(
         house, actor, counter_id, waiting.patient, CARD, waiting.reason, proof, unknown="card_unknown"

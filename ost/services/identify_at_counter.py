@@ -24,6 +24,7 @@ from ost.rules.schedule import DateError, parse_date
 from ost.services import duress, identity_choice, identity_rows, second_at_counter, witness
 from ost.services.access import require
 from ost.services.arrive import arrive
+from ost.services.guest import binding, passes
 from ost.services.identity_choice import CARD, DOCUMENT, NUMBER_FACE, Choice
 from ost.services.identity_rows import OFFERED, PIN_WANTED, say
 from ost.services.known_here import known_here
@@ -40,6 +41,8 @@ from ost.services.touched import (
 )
 from ost.services.work import Actor, House, Work
 
+#: Why a "card" was no card: a guest's pass, scanned or said.
+PASS_SCANNED, PASS_SPOKEN = PASSES = ("guest_pass", "guest_pass_digits")
 REFUSED = "refused"  # kept as a try that failed
 WANTS_PIN = "pin"  # the card was read; the person's PIN is asked for
 _KEYS = {ARRIVAL: "identity_paths", HAND_OVER: "handover_identity_paths"}
@@ -85,6 +88,41 @@ def by_card(house: House, actor: Actor, counter_id: str, card: str, reason: str 
     mac = house.keys.search_mac("card", card.strip())
     person = _one(house, patient.c.card_mac == mac)
     return present(house, actor, counter_id, person, CARD, reason, unknown="card_unknown")
+
+
+def by_pass(house: House, actor: Actor, counter_id: str, text: str) -> Shown:
+    """A guest's pass, scanned or its six digits: good at this site, today, while the permit is in force.
+
+    It names the person and proves nothing: their PIN is asked for, whatever the pack says of a card's; who has none
+    shows who they are in another way. At hand-over it confirms nobody. Refusal("counter_holds_other_dose").
+    """
+    where = counter_row(house, counter_id)
+    require(house, actor, "identify.capture", where.site)
+    with house.read() as tx:
+        if owner_of_open_dose(tx, where.dose) is not None:
+            raise Refusal("counter_holds_other_dose")
+    if passes.is_token(text):
+        with house.read() as tx:
+            found, wait_s = passes.read(house, tx, where.site, text), 0
+    else:
+        guessed = passes.guess(house, actor, where.site, text)
+        found, wait_s = guessed.found, guessed.wait_s
+    if found is None:
+        code = "pass_wait" if wait_s else "pass_unknown"
+        return failed(house, actor, where, CARD, code, data={"seconds": wait_s} if wait_s else None)
+    if not _is_today(house, where.site, found):
+        return failed(house, actor, where, CARD, "pass_not_today")
+    how = PASS_SCANNED if found.by == passes.TOKEN else PASS_SPOKEN
+    return present(house, actor, counter_id, found.patient, CARD, how, unknown="pass_unknown")
+
+
+def _is_today(house: House, site: str, found: passes.PassFound) -> bool:
+    """Whether one of the permit's days is today, by the home site's calendar."""
+    p, s = patient, sites.site
+    with house.read() as tx:
+        home = sa.select(s.c.tz).join(p, p.c.home_site == s.c.id).where(p.c.id == found.patient)
+        day = clock.dosing_day(house.now(), tx.execute(home).scalar_one())
+        return any(g.permit == found.permit for g in binding.guests_at(tx, site, day))
 
 
 def by_number(
@@ -286,6 +324,8 @@ def _reason(policy, path, purpose, reason, chosen: Choice, from_touch: bool) -> 
     known = policy.list("reasons_for_identity_fallback")
     if path == NUMBER_FACE and from_touch and reason is None:
         return OFFERED
+    if path == CARD and reason in PASSES:
+        return reason
     free = path == CARD or (path == DOCUMENT and purpose == ARRIVAL and chosen.alone)
     if reason not in known and not (free and reason is None):
         _no_reason()
@@ -308,7 +348,7 @@ def _use_second(work: Work, policy, counter, person: str, path: str, proof: Proo
 
 def _wanting(work: Work, policy, counter, row, path: str, reason: str | None, proof: Proof) -> Shown | None:
     """What still has to be shown before the person is called; None when nothing has."""
-    if path == CARD and policy.bool("card_pin_required"):
+    if path == CARD and (policy.bool("card_pin_required") or reason in PASSES):
         if row.pin_hash is None:
             return Shown(REFUSED, "card_without_pin")
         if proof.pin_hash is None:

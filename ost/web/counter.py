@@ -31,6 +31,7 @@ from ost.services import (
     print_list,
     promise,
 )
+from ost.services.guest.take_back import take_back_today
 from ost.services.promise import DoseRequest, Identity, Refused
 from ost.web import counter_build as build
 from ost.web import counter_elsewhere, counter_forms, counter_identity, counter_side, demo_reader
@@ -236,6 +237,28 @@ def signature(counter_id: str):
     if strokes and dose_id == pulse.dose:
         amend.sign(house(), actor(), dose_id, strokes.encode())
     return _side(counter_id)
+
+
+# --- a guest day comes home ------------------------------------------------------------------------
+
+
+@blueprint.post("/counter/<counter_id>/take-back")
+@allow("guest.ask")
+def take_back(counter_id: str):
+    """The person stands here on a day that another site was to dose: the home site takes the day back, and the card
+    is the usual one again. The other site's page says so at once; had it prepared a dose, nothing is taken back."""
+    pulse = here(counter_id)
+    request_id, person = request.form.get("request_id", "")[:64], request.form.get("patient_id", "")[:64]
+    if not pulse.patient or person != pulse.patient or pulse.dose:
+        return answer(counter_id)
+    try:
+        take_back_today(house(), actor(), request_id, person, pulse.site)
+    except Refusal as refusal:
+        return refused(counter_id, refusal)
+    mine = desk()
+    mine.refused = []
+    keep(mine)
+    return answer(counter_id)
 
 
 # --- the lists --------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from statistics import median
 
 from flask_babel import gettext as _
 
@@ -18,6 +17,7 @@ from ost import clock, policies, wording
 from ost.answers import say
 from ost.http import actor, holds, house, session
 from ost.i18n import language
+from ost.rules.checks_guest import is_guest_here
 from ost.rules.facts import PastDose
 from ost.services import card_pin, counter_page, decision, promise, stock_read
 from ost.services import queue as queues
@@ -25,16 +25,14 @@ from ost.services.identify_at_counter import allowed_paths, ways_here
 from ost.services.identity_rows import PIN_WANTED
 from ost.services.places import site_facts
 from ost.services.work import new_id
-from ost.web import counter_reader, counter_stranger, demo_reader
+from ost.web import counter_queue, counter_reader, counter_stranger, demo_reader
 from ost.web import counter_view as cv
+from ost.web.counter_queue import digest, marks
 from ost.web.counter_words import capital, choices, face, medicine_name
 from ost.web.formats import clock as wall
 from ost.web.formats import mg
 from ost.wording import site_name
 
-SHOWN_ROWS = 60  # of a group; further people are found by their number
-STATES = {queues.UNKNOWN: "not_known"}
-GROUPS = ("here", "expected", "done", "missed", "held", "not_known")
 FALLBACK = "reasons_for_identity_fallback"
 _MISMATCH = ("another_persons_finger", "another_persons_card")
 _HIDDEN = ("intoxication_not_checked",)  # the check row itself says so
@@ -74,7 +72,7 @@ def view(pulse: counter_page.Pulse, desk: Desk, screen: str = "") -> cv.CounterV
         now=pulse.now,
         tz=pulse.tz,
         nurse=session().display_name,
-        queue=_queue(pulse, seen, counter_page.lookalikes(house(), pulse.site, today)),
+        queue=counter_queue.view(pulse, seen, counter_page.lookalikes(house(), pulse.site, today)),
         reader=counter_reader.view(pulse),
         person=_versioned(_person(pulse, desk, seen, today, screen)),
         demo_fingers=demo_reader.fingers(pulse.site),
@@ -93,53 +91,6 @@ def _versioned(person: cv.PersonView) -> cv.PersonView:
     if person.dose and person.screen in (cv.CARD, cv.STOPPED):
         plain = replace(person, dose=replace(person.dose, dose_id=""))
     return replace(person, version=digest(plain))
-
-
-def digest(value) -> str:
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:10]
-
-
-# --- queue ---------------------------------------------------------------------------
-
-
-def _queue(pulse: counter_page.Pulse, seen: queues.Queue, alike: dict[str, str]) -> cv.QueueView:
-    rows: dict[str, list[cv.QueueRow]] = {name: [] for name in GROUPS}
-    for row in seen.rows:
-        name = STATES.get(row.state, row.state)
-        if row.dose_id and row.dose_id == pulse.dose:
-            name = "here"  # being given right now, at this counter
-        rows[name].append(
-            cv.QueueRow(
-                patient_id=row.due.patient,
-                number=row.due.number,
-                state=name,
-                at=row.given_at if name == "done" else None,
-                dose_ug=row.due.dose_ug,
-                marks=_marks(row.due.priority, row.due.home_site != pulse.site, row.due.patient in alike),
-                current=row.due.patient == pulse.patient,
-            )
-        )
-    rows["done"].sort(key=lambda r: r.at or pulse.now, reverse=True)
-    groups = tuple(
-        cv.QueueGroup(name, len(rows[name]), tuple(rows[name][:SHOWN_ROWS]))
-        for name in GROUPS
-        if rows[name] or name in ("here", "expected", "done", "held")
-    )
-    seconds = sorted(seen.seconds)
-    shown = cv.QueueView(
-        version="",
-        total=len(seen.rows),
-        groups=groups,
-        seconds_median=int(median(seconds)) if seconds else None,
-        seconds_p95=seconds[min(len(seconds) - 1, len(seconds) * 95 // 100)] if seconds else None,
-        # The one in hand at this counter is not forgotten, it is being given.
-        open_doses=sum(1 for d in seen.open_doses if d.dose_id != pulse.dose),
-    )
-    return replace(shown, version=digest(shown))
-
-
-def _marks(priority: tuple[str, ...], guest: bool, alike: bool) -> tuple[str, ...]:
-    return (*priority, *(("guest",) if guest else ()), *(("lookalike",) if alike else ()))
 
 
 # --- the person zone ---------------------------------------------------------------------
@@ -226,7 +177,16 @@ def _card(pulse, desk: Desk, seen: queues.Queue, today: date) -> cv.PersonView:
         check=_check(pulse, today, signs) if signs or refused else None,
         reasons=tuple(_reason(pulse, r, today, card) for r in found.values()),
         given_dose_id=given.id if given and given.outcome and given.site == pulse.site else "",
+        take_back=_take_back(shown, [*refused, *here]),
     )
+
+
+def _take_back(shown: decision.Shown, reasons: list[dict]) -> str:
+    """The request whose day the home site may take back: nothing else stops the dose here."""
+    facts, stops = shown.facts, {r["code"] for r in reasons if r["tier"] == cv.STOP}
+    if stops != {"guest_day_elsewhere"} or facts.site != facts.home_site or not holds("guest.ask"):
+        return ""
+    return facts.guest.request
 
 
 def _keep_stop(pulse, shown: decision.Shown) -> None:
@@ -262,13 +222,14 @@ def _who(pulse, shown: decision.Shown, rows) -> cv.PersonCard:
         born=person.born,
         face_url=face(person.id) if person.has_face else None,
         home_site=site_name(person.home_site),
+        guest_day=(facts.guest.number, facts.guest.days) if is_guest_here(facts) else None,
         last_dose_ug=last_ug,
         last_dose_at=(last.given_at or last.promised_at) if last else None,
         last_dose_site=site_name(last.site) if last and last.site != pulse.site else "",
         # Between the two amounts that stand on the card: what was swallowed then, what is given now.
         change_ug=now_ug - last_ug if last_ug is not None and now_ug is not None else None,
         missed_days=counter_page.missed(shown, pulse.policy),
-        marks=_marks(person.priority, guest, False),
+        marks=marks(person.priority, guest, False),
         lookalike=alike,
         identified_by={"number_face": "number"}.get(arrived.path, arrived.path) if arrived else "",
     )

@@ -14,6 +14,7 @@ from ost.answers import field_texts, say
 from ost.errors import Refusal
 from ost.http import actor, allow, house
 from ost.services import card_pin, counter_page, identify_at_counter, stock_read
+from ost.services.guest import passes
 from ost.services.identify_at_counter import REFUSED, Second, Shown
 from ost.services.identity_choice import DOCUMENT, NUMBER_FACE
 from ost.web import counter_view as cv
@@ -36,7 +37,7 @@ _BESIDE = {
 @blueprint.post("/counter/<counter_id>/find")
 @allow("identify.capture")
 def find(counter_id: str):
-    """A scanned card or bottle, or a typed number."""
+    """A scanned card, bottle or guest's pass, or a typed number; six digits that are nobody's number are a pass's."""
     pulse = here(counter_id)
     text = request.form.get("text", "").strip()[:200]
     if not text:
@@ -49,6 +50,8 @@ def find(counter_id: str):
         number = text.upper()
         if not counter_page.known_number(house(), number):
             number = counter_page.whole_number(pulse.number_prefix, text)
+        if passes.is_pass(text) and not counter_page.known_number(house(), number):
+            return _pass(pulse, text)
         return _number(pulse, number, request.form.get("way", ""))
     except Refusal as refusal:
         return refused(counter_id, refusal)
@@ -60,6 +63,12 @@ def _card(pulse: counter_page.Pulse, code: str) -> Response:
     else:
         shown = identify_at_counter.by_card(house(), actor(), pulse.id, code)
         new_person()
+    return _said(pulse, shown)
+
+
+def _pass(pulse: counter_page.Pulse, text: str) -> Response:
+    shown = identify_at_counter.by_pass(house(), actor(), pulse.id, text)
+    new_person()
     return _said(pulse, shown)
 
 

@@ -58,12 +58,13 @@ class ReasonView:
 class QueueRow:
     patient_id: str
     number: str
-    state: str  # "here" | "expected" | "done" | "missed" | "held" | "not_known"
+    state: str  # "here" | "expected" | "done" | "away" | "missed" | "held" | "not_known"
     arrived_at: datetime | None = None
     at: datetime | None = None  # when it was done or held
     dose_ug: int | None = None
     marks: tuple[str, ...] = ()  # "priority" "guest" "pregnant" "work" "lookalike" "urgent"
     current: bool = False
+    place: str = ""  # another site: today's dose was given there, or is to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +309,7 @@ class PersonView:
     toast: Toast | None = None
     given_dose_id: str = ""  # stopped because already dosed: today's dose, for an observation or a void
     may_hold: bool = True
+    take_back: str = ""  # stopped at home by a guest day alone: the request whose day can be taken back
 
     @property
     def stops(self) -> tuple[ReasonView, ...]:

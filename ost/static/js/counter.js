@@ -257,10 +257,10 @@
     }
   });
 
-  // --- scanners: a keyboard that types "OST-..." or "OSTB...." very fast and presses Enter ------------------
+  // --- scanners: a keyboard that types "OST-...", "OSTP-..." or "OSTB...." very fast and presses Enter ------------------
   // Only that pattern is taken, and what it typed into a field is taken out again.
 
-  const CODE = /^OST(-|B\.)/; // a card, a bottle
+  const CODE = /^OST(-|B\.|P[-.])/; // a card, a bottle, a guest's pass
   const PREFIX = 4;
   const FAST = 120; // ms between keys; nobody types like that
   let typed = "";
