@@ -121,7 +121,7 @@ def _form(who: For, errors: dict | None = None, not_asked: NotAsked | None = Non
         reasons=pack.list("guest_ask_reasons"),
         longest=pack.int("guest_longest_stay_days", today),
         standing=standing,
-        fee=place and chosen and guest_view.quote(who.patient, who.home_site, place.site, chosen),
+        fee=guest_view.quote(who.patient, who.home_site, place.site, chosen or days[:1]) if place else [],
         request_id=given.get("request_id", "")[:64] or new_id(),
         errors=errors or {},
         values=given,

@@ -10,8 +10,10 @@ from markupsafe import Markup
 
 from ost import wording
 from ost.errors import N_, catalogue
+from ost.http import house
 from ost.i18n import language
 from ost.rules.counties import county_name
+from ost.services.fees import quote as fees
 from ost.services.guest.own import Line
 from ost.web import formats, guest_words
 
@@ -63,6 +65,11 @@ WAITS = {
     "guest_prescriber": N_("A doctor at the other site has it"),
     "patient": N_("It is your turn"),
     "centre": N_("The coordination centre has it"),
+}
+FEE_ITEMS = {
+    "set_up": N_("setting it up"),
+    "per_dose": N_("each dose"),
+    "countersign": N_("the doctor's signature there"),
 }
 #: The way of a request that nothing stands against; a state's place on it.
 WAY = (N_("Asked"), N_("Approved"), N_("Accepted"), N_("Confirmed"))
@@ -123,9 +130,34 @@ def _kept(r) -> dict:
     }
 
 
-def quote(patient_id: str, home_site: str, site: str, days):
-    """What it costs, before it is booked."""
-    return None
+def quote(patient_id: str, home_site: str, site: str, days: Iterable[date]) -> list[str]:
+    """What it costs, before it is booked: [what the person pays, what is not published, what is left of the year].
+
+    Empty where there is nothing to ask about yet.
+    """
+    if not days:
+        return []
+    with house().read() as tx:
+        found = fees.quote(house(), tx, patient_id, home_site, site, days)
+    return _said_of(found)
+
+
+def _said_of(found: fees.Quote) -> list[str]:
+    if len(found.unknown) == len(found.lines):
+        return [gettext("Ask your clinic: nobody has published an amount")]
+    own, payer = ntd(found.own_ntd), ntd(found.payer_ntd)
+    said = [gettext("You pay %(own)s, the health department %(payer)s", own=own, payer=payer)]
+    if found.unknown:
+        items = wording.listed(gettext(FEE_ITEMS[item]) for item in found.unknown)
+        said.append(gettext("Not in it, because no amount is published: %(items)s", items=items))
+    for year in found.years:
+        if year.left_ntd is not None:
+            said.append(gettext("%(left)s left of the support for %(year)s", left=ntd(year.left_ntd), year=year.year))
+    return said
+
+
+def ntd(amount: int) -> str:
+    return f"NT${formats.NBSP}{amount:,}"
 
 
 def why(code: str | None) -> str:

@@ -254,6 +254,8 @@ def _change_page(found: own.Stay):
     places = [p for p in every if p.site not in but and p.days and p.days[0].free and not _late(p, p.days[0])]
     more = [d for d in (here.days if here else ()) if d.free and d.day not in booked and not _late(here, d)]
     shown = places[:MOST_PLACES]
+    fees = {p.site: guest_view.quote(patient_id(), found.line.home_site, p.site, (day,)) for p in shown}
+    alike = len({tuple(fee) for fee in fees.values()}) == 1
     return render_template(
         "portal/guest/change.html",
         stay=found,
@@ -262,7 +264,8 @@ def _change_page(found: own.Stay):
         today=today(),
         places=shown,
         ids={p.site: new_id() for p in shown},
-        fees={p.site: guest_view.quote(patient_id(), found.line.home_site, p.site, (day,)) for p in shown},
+        fee=next(iter(fees.values())) if alike else [],
+        fees={} if alike else fees,
         more=[(d, new_id()) for d in more[:7]],
         q=text,
         near=near,
