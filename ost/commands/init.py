@@ -48,7 +48,8 @@ def command(as_json: bool) -> None:
     console.print(f"Tables   {after}{was}")
     if fees:
         console.print(f"Fees     {fees} new rows from config/network")
-    finish({"home": str(settings.home), "keys_made": not had_keys, "revision": after, "was": before, "fees": fees}, as_json)
+    made = {"home": str(settings.home), "keys_made": not had_keys, "revision": after, "was": before, "fees": fees}
+    finish(made, as_json)
 
 
 def _refuse_new_keys_for_old_records(database: Database) -> None:
