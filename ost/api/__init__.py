@@ -25,6 +25,7 @@ BLUEPRINTS = (
     "prescriptions",
     "stock",
     "doses",
+    "guest",
     "witness",
     "agent",
     "fingerprints",

@@ -43,6 +43,7 @@ def known(world) -> dict:
         "dose_id": i["dose_id"],
         "prescription_id": i["prescription_id"],
         "hold_id": i["hold_id"],
+        "request_id": i["request_id"],
         "product": "methadone-10",
         "medicine": "methadone",
     }

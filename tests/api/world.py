@@ -8,8 +8,11 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
+from ost.bench.makers import make_guest_site
 from ost.services import sessions
+from ost.services.work import new_id
 from tests import make
 from tests.plugins.clients import PIN, Api, house_of, make_person, sign_in_as
 from tests.touch import picture
@@ -21,6 +24,14 @@ NAME, NATIONAL_ID, PHONE = "林美麗", "A123456789", "0912-345-678"
 OTHER_NATIONAL_ID = "B120863158"
 #: Doors of stations and of people not yet signed in; they have tests of their own.
 OTHER_DOORS = ("/agent/", "/sign-in", "/sign-out")
+
+#: POSTs that need nothing but the request they are about.
+ONLY_A_STEP = tuple(
+    "/guest-requests/{request_id}/" + action
+    for action in (
+        "approve", "accept", "countersign", "take_over", "withdraw_offer", "take_offer", "leave_offer", "cancel", "end",
+    )
+)  # fmt: skip
 
 
 def print_of(finger: int = 101, impression: int = 1) -> str:
@@ -39,7 +50,7 @@ class World:
         self.clinic = make.make_clinic(self.house)
         self.witness = make_person(self.house, "nurse", "pharmacist", username="wu")
         self.nurse = self.api(self.clinic.nurse)
-        self.everyone = self.api(make.make_account(self.house, *EVERY_ROLE))
+        self.everyone = self.api(make.make_account(self.house, *EVERY_ROLE, "coordinator"))
         new_one = make.make_patient(self.house)
         sealed = make.make_bottle(self.house, state="sealed", opened_at=None)
         promised = make.give(self.house, self.clinic).dose_id
@@ -56,6 +67,22 @@ class World:
             "hold_id": hold.get_json()["id"],
             "finger": "right_index",
         }
+        self.ids["request_id"] = self._guest_request()
+
+    def _guest_request(self) -> str:
+        """HUA1's patient has asked for a place at GUE1, which knows neither of the others."""
+        make.make_site(self.house, "GUE1", "TTT", number_prefix="GU")
+        make_guest_site(self.house, "GUE1")
+        answer = self.nurse.post(f"{API}/guest-requests", self._guest_wanted(10))
+        assert answer.status_code == 201, answer.get_json()
+        return answer.get_json()["request_id"]
+
+    def _guest_wanted(self, days_ahead: int) -> dict:
+        day = date.fromisoformat(self.today()) + timedelta(days=days_ahead)
+        return {
+            "request_id": new_id(), "patient_id": self.clinic.patient, "site": "GUE1", "days": [day.isoformat()],
+            "consent": {"until": (day + timedelta(days=9)).isoformat()},
+        }  # fmt: skip
 
     def api(self, actor) -> Api:
         return Api(self.app, sign_in_as(self.app, actor, sessions.API))
@@ -110,14 +137,24 @@ class World:
             "/doses/{dose_id}/void": {"reason": "wrong person", "witness": "no-such-token"},
             "/doses/{dose_id}/replacement": {"reason": "vomited"},
             "/witness": {"dose_id": i["dose_id"], "username": self.witness.username, "pin": PIN},
+            "/guest-requests": self._guest_wanted(20),
+            "/guest-requests/look": self._guest_wanted(20),
+            "/guest-requests/{request_id}/change": self._guest_wanted(10),
+            "/guest-requests/{request_id}/decline": {"reason": "not_stable"},
+            "/guest-requests/{request_id}/refuse": {"reason": "no_staff"},
+            "/guest-requests/{request_id}/question": {"text": "?"},
+            "/guest-requests/{request_id}/answer": {"text": "!"},
+            "/guest-requests/{request_id}/offer": {"site": "TPE1"},
+            "/guest-requests/{request_id}/drop_day": {"day": self.today()},
             "/unlock": {"username": self.witness.username, "site": "HUA1"},
         }  # fmt: skip
-        return bodies[rule]
+        return {} if rule in ONLY_A_STEP else bodies[rule]
 
     def query(self, rule: str) -> dict:
         """What GET `rule` is asked with."""
         queries = {
             "/bottles": {"site": "HUA1"},
+            "/guest-requests": {"site": "HUA1"},
             "/patients/{patient_id}/decision": {"site": "HUA1"},
             "/register/totals": {"site": "HUA1", "from": "2020-01-01", "to": "2099-01-01"},
         }
