@@ -80,6 +80,16 @@ WORDS = {
     "severe_withdrawal": N_("severe withdrawal"),
     "hospital_or_ambulance_asks": N_("hospital or ambulance asks"),
     "found_elsewhere": N_("may be found at other sites"),
+    "guest_dosing": N_("guest dosing"),
+    "fingerprints": N_("fingerprints may be kept"),
+    "messages": N_("may be written to"),
+    # why a guest's permit is paused
+    "hold": N_("a clinical hold"),
+    "missed_days": N_("missed days"),
+    "countersign": N_("a prescription not signed there"),
+    # how a guest was called
+    "guest_pass": N_("guest pass scanned"),
+    "guest_pass_digits": N_("six digits of a guest pass"),
     "dosed_today": N_("dosed today: yes or no"),
     "lost_number": N_("a lost number"),
     "duplicate_review": N_("possible duplicate"),

@@ -18,6 +18,7 @@ from flask_babel import Babel, gettext
 from ost.web import assets, formats
 from ost.web import counter_view as cv
 from ost.web.shell import Link, Shell
+from ost.wording import reason
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 21, 23, 42, 10, tzinfo=UTC)  # 07:42 in Taipei on Sunday
@@ -46,6 +47,7 @@ def queue(**changes) -> cv.QueueView:
         cv.QueueGroup("here", 6, here),
         cv.QueueGroup("expected", 139, tuple(cv.QueueRow(f"e{n}", f"A-{n:04}", "expected") for n in range(101, 141))),
         cv.QueueGroup("done", 71, tuple(cv.QueueRow(f"d{n}", f"A-{n:04}", "done", at=at(n)) for n in range(1, 41))),
+        cv.QueueGroup("away", 2, (cv.QueueRow("w1", "A-0061", "away", place="臺北示範醫院"), cv.QueueRow("w2", "A-0062", "away", place="高雄示範醫院"))),
         cv.QueueGroup("held", 2, (cv.QueueRow("h1", "A-0009", "held"), cv.QueueRow("h2", "A-0033", "held"))),
     )
     fields = {"version": "q1", "total": 218, "groups": groups, "seconds_median": 19, "seconds_p95": 31, "open_doses": 1}
@@ -142,6 +144,12 @@ def stop(code="missed_days", **changes) -> cv.ReasonView:
     return cv.ReasonView(**{**fields, **changes})
 
 
+def away() -> cv.ReasonView:
+    texts = reason({"code": "guest_day_elsewhere", "tier": "stop", "data": {"site": None, "number": 2, "days": 5}, "needs_signoff": False, "weak_source": False})
+    said = {name: str(texts[name]).replace("–", "臺北示範醫院", 1) for name in ("title", "detail", "action")}
+    return cv.ReasonView("guest_day_elsewhere", cv.STOP, **said, call="02-2311-1111")
+
+
 def open_dose(n=1) -> cv.OpenDose:
     return cv.OpenDose(f"open{n}", f"A-00{20 + n}", _("Methadone oral liquid"), 45_000, 4_500, "ul", date(2026, 11, 21), at(60 * 22 + n), "林護理師")
 
@@ -178,6 +186,8 @@ def person(name: str) -> cv.PersonView:
         "card_reason": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(), dose=dose(), check=signs(), reasons=(question(), note())),
         "card_reasons": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(), dose=dose(), check=signs(), reasons=(question(), question("late_depot"), note())),
         "card_scan": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(), dose=dose(bottle=bottle(scan_needed=True)), check=signs()),
+        "card_guest": lambda: cv.PersonView(**v, screen=cv.CARD, card=card(marks=("priority", "guest"), last_dose_site="臺北示範醫院"), dose=dose(), check=signs()),
+        "stopped_away": lambda: cv.PersonView(**v, screen=cv.STOPPED, card=card(home_site="花蓮示範醫院", guest_day=None), dose=dose(), take_back="r1", reasons=(away(),)),
         "stopped": lambda: cv.PersonView(**v, screen=cv.STOPPED, card=card(missed_days=4, guest_day=None), dose=dose(), reasons=(stop(), note())),
         "stopped_many": lambda: cv.PersonView(**v, screen=cv.STOPPED, card=card(missed_days=4), dose=dose(), reasons=(*many, note())),
         "stopped_signs": lambda: cv.PersonView(**v, screen=cv.STOPPED, card=card(), dose=dose(), check=signs("drowsy"), reasons=(stop("intoxicated", title=_("Drowsy"), detail=_("A sign of intoxication was seen."), action=_("Let the person sit down, stay near, call the prescriber.")),)),
@@ -198,7 +208,7 @@ def person(name: str) -> cv.PersonView:
 
 
 SCREENS = (
-    "idle", "idle_done", "idle_notice", "elsewhere", "elsewhere_consent", "elsewhere_emergency", "pin", "pin_again", "choose", "card", "card_changed", "card_reason", "card_reasons", "card_scan", "stopped",
+    "idle", "idle_done", "idle_notice", "elsewhere", "elsewhere_consent", "elsewhere_emergency", "pin", "pin_again", "choose", "card", "card_changed", "card_reason", "card_reasons", "card_scan", "card_guest", "stopped", "stopped_away",
     "stopped_many", "stopped_signs", "stopped_done", "poured", "poured_expired", "poured_again", "handed", "handed_signed",
     "mismatch", "mismatch_stranger", "emergency", "open_doses", "sweep", "sweep_clean",
 )  # fmt: skip
@@ -254,6 +264,7 @@ def create_preview() -> Flask:
         lang = request.args.get("lang") or request.cookies.get("lang") or "zh_Hant_TW"
         tag = {"en": "en", "zh_Hans_CN": "zh-Hans-CN"}.get(lang, "zh-Hant-TW")
         return {
+            "holds": lambda permission: True,
             "shell": Shell(
                 locale=tag,
                 theme=request.cookies.get("theme", "auto"),
@@ -286,12 +297,13 @@ def create_preview() -> Flask:
 
     for endpoint in (
         "state", "find", "open_card", "leave", "check", "promise", "undo", "identity", "signature", "outcome", "open_doses",
-        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "dismiss", "bottle", "pin", "identify", "emergency_form",
+        "sweep", "page", "patient_side", "resolve", "hold", "observe", "void", "downtime_list", "dismiss", "bottle", "pin", "identify", "emergency_form", "take_back",
     ):  # fmt: skip
         counter.add_url_rule(f"/{endpoint}", endpoint, nothing, methods=["GET", "POST"])
     for endpoint, key in (("outcome_form", "kind"), ("resolve_form", "dose_id"), ("after_form", "dose_id"), ("hold_form", "patient_id")):
         counter.add_url_rule(f"/{endpoint}/<{key}>", endpoint, nothing, methods=["GET", "POST"])
     app.register_blueprint(counter)
+    app.add_url_rule("/counter/<counter_id>/walk-in", "guest_ask.walk_in_form", nothing)
     app.add_url_rule("/demo/progress", "demo_progress.fragment", lambda: ("", 204))
     app.add_url_rule("/counter/<counter_id>/demo-reader", "demo_reader.touch", nothing, methods=["POST"])
     return app
