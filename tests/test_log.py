@@ -7,13 +7,14 @@ import json
 import logging
 import secrets
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 
 from ost import log
 from ost.errors import catalogue
 from tests import make
-from tests.logs import said_by_log
+from tests.logs import said_by_log, said_by_rows
 from tests.plugins.clients import Api, Pages, house_of, make_person
 
 PRIVATE = {
@@ -85,6 +86,19 @@ def test_what_an_operator_needs_comes_out(written):
     )
     for part in ("answered", "GET", "/api/v1/patients/<id>", "200", "12", "dose_unknown"):
         assert part in written()
+
+
+def test_what_is_left_out_before_a_short_secret_is_looked_for_is_chance_only():
+    """The instants, ids, digests and sealed bytes go; whatever somebody wrote stays, wherever it stands."""
+    instant, some_id = datetime(2026, 3, 10, 0, 10, 0, 407100, UTC), str(uuid.uuid4())
+    by_chance = (instant, some_id, secrets.token_hex(32), b"\x004071'\"x", instant.isoformat(), "$argon2id$v=19$m=8$4071")
+    said = said_by_rows(repr([by_chance, ("4071", "pin 4071", 4071, f"{some_id} 4071", ["4071"], "40714071407140714071")]))
+    assert said.count("4071") == 10
+    assert said_by_rows(repr(by_chance)).count("4071") == 0
+    with pytest.raises(AssertionError, match="request_id"):
+        said_by_log(json.dumps({"request_id": "0912-345-678"}))
+    with pytest.raises(json.JSONDecodeError):
+        said_by_log("4071 is no line of ours")
 
 
 def test_every_code_and_every_route_comes_out_whole(app, written):

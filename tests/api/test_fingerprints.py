@@ -89,7 +89,7 @@ def test_what_is_kept_is_sealed_and_bound_to_its_row(app, nurse, clinic):
     enrol(house, clinic.patient, PERSON, impressions=1)
     enrol(house, other, OTHER, impressions=1)
     mine, theirs = kept(app)
-    assert b"FMR" not in mine.template_sealed
+    assert b"FMR\0 20\0" not in mine.template_sealed
     with house.read() as tx:
         key = sealed.person_key(tx, house.keys, clinic.patient)
     where = (clinic.patient, mine.finger, mine.algorithm, mine.impression)
