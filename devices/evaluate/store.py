@@ -194,6 +194,19 @@ class Store:
         signed["signature"]["value"] = key.sign(canonical(signed)).hex()
         return signed
 
+    def sign_text(self, purpose: str, text: str) -> str:
+        """Hex of the same key's signature under a text of another kind; `purpose` keeps kinds apart."""
+        return self._signing().sign(f"{purpose}\n{text}".encode()).hex()
+
+    def verify_text(self, purpose: str, text: str, signature: str) -> bool:
+        """Whether this house's key signed `text` for `purpose`."""
+        try:
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public_key))
+            key.verify(bytes.fromhex(signature), f"{purpose}\n{text}".encode())
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
     def seal(self, data: bytes, where: str) -> bytes:
         nonce = os.urandom(_NONCE)
         return nonce + AESGCM(_key(self.folder / "sealing.key")).encrypt(nonce, data, where.encode())

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from flask_babel import get_locale, gettext
 
+from ost.rules.names import masked
+
 NBSP = "\u00a0"
 _APART = re.compile(r"([0-9]) (mg/mL|mg|mL|h|s|min|%)(?![A-Za-z])")
 ROC_YEAR_0 = 1911  # year 1 of the Republic of China calendar is 1912
@@ -117,19 +119,6 @@ def waited(span: timedelta | None) -> str:
 def joined(text: str) -> str:
     """A sentence in which no number stands apart from its unit."""
     return _APART.sub(lambda found: found[1] + NBSP + found[2], text)
-
-
-def masked(name: str) -> str:
-    """A name for a screen others can see: 陳○明, 王○, L○○ M○○."""
-    if not name:
-        return ""
-    if all(ord(c) < 0x2E80 for c in name):
-        return " ".join(word[:1] + "○○" for word in name.split())
-    if len(name) == 1:
-        return name
-    if len(name) == 2:
-        return name[0] + "○"
-    return name[0] + "○" * (len(name) - 2) + name[-1]
 
 
 def _in_taiwan() -> bool:

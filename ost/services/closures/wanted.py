@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from ost import clock, policies
 from ost.errors import Refusal
 from ost.models import site
+from ost.rules import access
 from ost.services.access import may, require
 from ost.services.work import Actor, House
 
@@ -76,10 +77,22 @@ def _sites(tx: Connection, wanted: Wanted) -> tuple[tuple[str, ...], str]:
     return tuple(row.id for row in rows), rows[0].tz
 
 
-def sites_may_close(house: House, tx: Connection, actor: Actor) -> list[sa.Row]:
-    """(id, county) of the active sites the actor may close."""
-    rows = tx.execute(sa.select(_S.c.id, _S.c.county).where(_S.c.active).order_by(_S.c.county, _S.c.id))
-    return [row for row in rows if may(house, actor, PERMISSION, row.id)]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A site the actor may close. `whole_county`: they may close every other of its county too."""
+
+    id: str
+    county: str
+    whole_county: bool
+
+
+def places(house: House, actor: Actor) -> list[Place]:
+    """The active sites the actor may close, by county."""
+    with house.read() as tx:
+        rows = tx.execute(sa.select(_S.c.id, _S.c.county).where(_S.c.active).order_by(_S.c.county, _S.c.id)).all()
+    mine = {row.id for row in rows if access.may(actor.grants, PERMISSION, row.id, row.county)}
+    partly = {row.county for row in rows if row.id not in mine}
+    return [Place(row.id, row.county, row.county not in partly) for row in rows if row.id in mine]
 
 
 def may_read(house: House, actor: Actor, codes: Iterable[str]) -> bool:
