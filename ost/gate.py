@@ -94,7 +94,7 @@ def _gate() -> None:
         return
     if found is None:
         abort(401)
-    if marks.door is None:
+    if marks.door in (None, PATIENT):  # a patient's page stands below their prefix, or nowhere
         raise Refusal("not_permitted")
     if found.locked and not marks.even_locked:
         raise Refusal("session_locked")

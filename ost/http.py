@@ -198,6 +198,8 @@ def safe_path(target: str | None) -> str:
 
 def safe_portal_path(target: str | None) -> str:
     """`safe_path` within the patients' pages; PORTAL_PREFIX for anything else."""
+    if not target or not target.isprintable():
+        return PORTAL_PREFIX
     path = safe_path(target)
     own = path.startswith((PORTAL_PREFIX + "/", PORTAL_PREFIX + "?")) and ".." not in path and "\\" not in path
     return path if own else PORTAL_PREFIX
