@@ -9,7 +9,6 @@ import re
 import pyotp
 import pytest
 import sqlalchemy as sa
-from argon2 import PasswordHasher
 
 from ost import log
 from ost.gate import cookie_name, portal_cookie_name
@@ -23,10 +22,18 @@ from ost.services.work import Actor
 from tests import make
 from tests.logs import said_by_log
 from tests.plugins.clients import Pages, house_of, make_app, sign_in_as, sign_in_patient
+from tests.portal import (
+    CHEAP,
+    address,
+    change,
+    cookie_of,
+    number_of,
+    own_pages,
+    rules_of_patients,
+    sign_in,
+    text_of,
+)
 from tests.web.test_titles import TELLING
-
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-MOST_BYTES = 100_000
 
 
 @pytest.fixture(autouse=True)
@@ -38,42 +45,6 @@ def _cheap_hashes(monkeypatch):
 @pytest.fixture
 def clinic(app):
     return make.make_clinic(house_of(app))
-
-
-def number_of(app, person: str) -> str:
-    with house_of(app).read() as tx:
-        return tx.execute(sa.select(patient.c.number).where(patient.c.id == person)).scalar_one()
-
-
-def change(app, person: str, **values) -> None:
-    with house_of(app).db.begin() as tx:
-        tx.execute(sa.update(patient).where(patient.c.id == person).values(**values))
-
-
-def sign_in(browser: Pages, number: str, pin: str = make.PATIENT_PIN, **more):
-    return browser.post("/me/sign-in", {"number": number, "pin": pin} | more)
-
-
-def cookie_of(browser: Pages) -> str | None:
-    found = browser.client.get_cookie(portal_cookie_name(browser.app))
-    return found.value if found else None
-
-
-def text_of(answer) -> str:
-    """The page without what is new with every page: form tokens."""
-    return re.sub(r'name="csrf_token" value="[^"]*"', "", answer.get_data(as_text=True))
-
-
-def rules_of_patients(app):
-    """(endpoint, method, rule) of everything that only a signed-in patient reaches."""
-    for rule in app.url_map.iter_rules():
-        for method in sorted(rule.methods - {"OPTIONS", "HEAD"}):
-            if marks_of(app.view_functions[rule.endpoint], method).door == PATIENT:
-                yield rule.endpoint, method, rule
-
-
-def address(rule, value: str) -> str:
-    return re.sub(r"<(?:[^:>]+:)?[^>]+>", value, rule.rule)
 
 
 # --- who exists ------------------------------------------------------------------------
@@ -410,82 +381,6 @@ def test_leaving_takes_one_tap_from_everywhere_and_leaves_nothing(app, clinic, m
     page = browser.get("/me/today").get_data(as_text=True)
     assert "/me/sign-in" not in page and 'href="/me"' not in page and not TELLING.search(page)
     assert browser.get("/me/days").status_code == 302, "the back button leads to the door"
-
-
-# --- what stands in sight ------------------------------------------------------------------------
-
-
-def own_pages(app) -> list[str]:
-    """Addresses without an id that a signed-in patient can open."""
-    return sorted({r.rule for _, method, r in rules_of_patients(app) if method == "GET" and not r.arguments})
-
-
-@pytest.mark.parametrize("language", ["en", "zh_Hant_TW", "zh_Hans_CN"])
-def test_titles_and_addresses_say_nothing(app, clinic, mine, language):
-    for rule in app.url_map.iter_rules():
-        if rule.rule.startswith(PORTAL_PREFIX):
-            assert not TELLING.search(rule.rule), rule.rule
-    browser = mine(clinic.patient)
-    change(app, clinic.patient, language=language)
-    browser.client.set_cookie("ost_language", language)
-    number, seen = number_of(app, clinic.patient), 0
-    for path in [*own_pages(app), "/me/sign-in", "/me/nowhere", "/me/today"]:
-        answer = browser.get(path)
-        title = re.search(r"<title>(.*?)</title>", answer.get_data(as_text=True), re.DOTALL)
-        if not title:
-            continue
-        seen += 1
-        assert not TELLING.search(title[1]) and number not in title[1] and "OST" not in title[1], (path, title[1])
-    assert seen > 8
-
-
-def test_every_answer_is_neither_kept_nor_told_onwards_nor_found(app, clinic, mine):
-    browser = mine(clinic.patient)
-    for path in [*own_pages(app), "/me/sign-in", "/me/nowhere", "/me/today"]:
-        headers = browser.get(path).headers
-        assert headers["Cache-Control"] == "no-store", path
-        assert headers["Referrer-Policy"] == "no-referrer", path
-        assert "noindex" in headers["X-Robots-Tag"], path
-        assert "'unsafe" not in headers["Content-Security-Policy"]
-
-
-def test_every_page_is_light_and_needs_no_script(app, clinic, mine):
-    """A cold load: the page and every file it asks for, uncompressed."""
-    house = house_of(app)
-    make.give(house, clinic)
-    browser = mine(clinic.patient)
-    heaviest = {}
-    for path in [*own_pages(app), "/me/sign-in"]:
-        answer = browser.get(path)
-        if answer.status_code != 200 or answer.mimetype != "text/html":
-            continue
-        page = answer.get_data(as_text=True)
-        assert "<script" not in page and "hx-" not in page and not re.search(r"\sstyle=|\son[a-z]+=", page), path
-        files = {m.partition("#")[0] for m in re.findall(r'(?:href|src)="(/(?:static|vendor)/[^"]+)"', page)}
-        heaviest[path] = len(answer.data) + sum(len(browser.get(f).data) for f in files)
-        assert any(f.endswith("me.css") for f in files)
-    assert len(heaviest) > 8
-    assert max(heaviest.values()) < MOST_BYTES, sorted(heaviest.items(), key=lambda kv: -kv[1])[:3]
-    css = browser.get("/static/build/me.css").get_data(as_text=True)
-    assert "@font-face" not in css and "@import" not in css and "url(http" not in css
-
-
-def test_every_field_has_a_label_and_every_page_one_heading(app, clinic, mine):
-    browser = mine(clinic.patient)
-    for path in [*own_pages(app), "/me/sign-in"]:
-        answer = browser.get(path)
-        if answer.status_code != 200 or answer.mimetype != "text/html":
-            continue
-        page = answer.get_data(as_text=True)
-        assert len(re.findall(r"<h1[ >]", page)) == 1, path
-        ids = re.findall(r'\sid="([^"]+)"', page)
-        assert len(ids) == len(set(ids)), (path, [i for i in ids if ids.count(i) > 1])
-        labels = set(re.findall(r'<label[^>]*\sfor="([^"]+)"', page))
-        fields = re.findall(r'<(?:input|select|textarea)(?![^>]*type="hidden")[^>]*>', page)
-        for field in fields:
-            name = re.search(r'\sid="([^"]+)"', field)
-            wrapped = re.search(r"<label[^>]*>\s*" + re.escape(field), page)
-            assert wrapped or (name and name[1] in labels), (path, field)
 
 
 # --- what is written down --------------------------------------------------------------------------
