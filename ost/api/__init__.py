@@ -26,6 +26,7 @@ BLUEPRINTS = (
     "stock",
     "doses",
     "guest",
+    "closures",
     "witness",
     "agent",
     "fingerprints",

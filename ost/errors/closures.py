@@ -17,6 +17,11 @@ MESSAGES = {
         N_("Correct the times, or leave both empty for the whole day."),
         400,
     ),
+    "closure_changed": Message(
+        N_("Something changed since you looked"),
+        N_("%(count)s people and days are no longer as the preview showed them. Nothing was written."),
+        N_("Look at the new preview and confirm that one."),
+    ),
     "closure_unknown": Message(
         N_("This closure is not known"),
         N_("No closure has this id, or it is outside your scope."),

@@ -68,6 +68,7 @@ class World:
             "finger": "right_index",
         }
         self.ids["request_id"] = self._guest_request()
+        self.ids["closure_id"] = self._closure()
 
     def _guest_request(self) -> str:
         """HUA1's patient has asked for a place at GUE1, which knows neither of the others."""
@@ -83,6 +84,18 @@ class World:
             "request_id": new_id(), "patient_id": self.clinic.patient, "site": "GUE1", "days": [day.isoformat()],
             "consent": {"until": (day + timedelta(days=9)).isoformat()},
         }  # fmt: skip
+
+    def _closure_wanted(self, days_ahead: int) -> dict:
+        day = date.fromisoformat(self.today()) + timedelta(days=days_ahead)
+        return {"sites": ["HUA1"], "days": [day.isoformat()], "reason": "typhoon"}
+
+    def _closure(self) -> str:
+        """HUA1 will be closed in a month."""
+        wanted = self._closure_wanted(30)
+        digest = self.nurse.post(f"{API}/closures/preview", wanted).get_json()["digest"]
+        answer = self.nurse.post(f"{API}/closures", wanted | {"digest": digest})
+        assert answer.status_code == 201, answer.get_json()
+        return answer.get_json()["id"]
 
     def api(self, actor) -> Api:
         return Api(self.app, sign_in_as(self.app, actor, sessions.API))
@@ -146,6 +159,9 @@ class World:
             "/guest-requests/{request_id}/answer": {"text": "!"},
             "/guest-requests/{request_id}/offer": {"site": "TPE1"},
             "/guest-requests/{request_id}/drop_day": {"day": self.today()},
+            "/closures": self._closure_wanted(31) | {"digest": "0" * 64},
+            "/closures/preview": self._closure_wanted(31),
+            "/closures/{closure_id}/undo": {},
             "/unlock": {"username": self.witness.username, "site": "HUA1"},
         }  # fmt: skip
         return {} if rule in ONLY_A_STEP else bodies[rule]
@@ -155,6 +171,7 @@ class World:
         queries = {
             "/bottles": {"site": "HUA1"},
             "/guest-requests": {"site": "HUA1"},
+            "/closures": {"site": "HUA1"},
             "/patients/{patient_id}/decision": {"site": "HUA1"},
             "/register/totals": {"site": "HUA1", "from": "2020-01-01", "to": "2099-01-01"},
         }

@@ -20,10 +20,10 @@ from ost.errors import Refusal
 from ost.models import closure, dose, guest, message, opening, patient
 from ost.models import site as sites
 from ost.rules.facts import NOT_GIVEN
-from ost.services.access import may
+from ost.services.access import may, require
 from ost.services.closures.declare import moved_key
 from ost.services.closures.preview import Difference, Preview
-from ost.services.closures.wanted import PERMISSION, may_read
+from ost.services.closures.wanted import PERMISSION, READ, may_read
 from ost.services.guest import calendar
 from ost.services.work import Actor, House
 
@@ -102,8 +102,10 @@ class Board:
         return tuple(x for x in self.lines if x.to_site is None)
 
 
-def closures(house: House, actor: Actor) -> list[Head]:
-    """Those of sites, or from or to sites, that the actor may read of; the newest first."""
+def closures(house: House, actor: Actor, site: str | None = None) -> list[Head]:
+    """Those of, or to, sites that the actor may read of, or of this one; the newest first."""
+    if site is not None:
+        require(house, actor, READ, site)
     with house.read() as tx:
         rows = tx.execute(_with_end().order_by(_C.c.number.desc()).limit(200)).all()
         to: dict[str, set[str]] = defaultdict(set)
@@ -112,8 +114,11 @@ def closures(house: House, actor: Actor) -> list[Head]:
         )
         for r in tx.execute(moves.distinct()):
             to[r.closure].add(r.to_site)
+    reached = {row.id: {*json.loads(row.sites), *to[row.id]} for row in rows}
     return [
-        _head(house, actor, row) for row in rows if may_read(house, actor, {*json.loads(row.sites), *to[row.id]})
+        _head(house, actor, row)
+        for row in rows
+        if (site is None or site in reached[row.id]) and may_read(house, actor, reached[row.id])
     ]
 
 
