@@ -200,6 +200,11 @@ def standing(house: House, actor: Actor, patient_id: str, site_id: str) -> Stand
     )
 
 
+def phone_of(house: House, site_id: str) -> str:
+    with house.read() as tx:
+        return tx.execute(sa.select(_S.c.phone).where(_S.c.id == site_id)).scalar_one_or_none() or ""
+
+
 def missed(shown: Shown, policy: str) -> int:
     """Missed days in a row before today, by the stricter reading, for the card."""
     if shown.facts.order is None:

@@ -163,7 +163,7 @@ def _card(pulse, desk: Desk, seen: queues.Queue, today: date) -> cv.PersonView:
             card=card,
             dose=dose,
             check=_check(pulse, today),
-            reasons=tuple(_reason(pulse, r, today, card) for r in here),
+            reasons=tuple(_reason(pulse, r, today, card, shown.facts) for r in here),
         )
     if shown.verdict == "refuse" and not signs and not refused:
         _keep_stop(pulse, shown)
@@ -175,7 +175,7 @@ def _card(pulse, desk: Desk, seen: queues.Queue, today: date) -> cv.PersonView:
         card=card,
         dose=dose,
         check=_check(pulse, today, signs) if signs or refused else None,
-        reasons=tuple(_reason(pulse, r, today, card) for r in found.values()),
+        reasons=tuple(_reason(pulse, r, today, card, shown.facts) for r in found.values()),
         given_dose_id=given.id if given and given.outcome and given.site == pulse.site else "",
         take_back=_take_back(shown, [*refused, *here]),
     )
@@ -417,7 +417,20 @@ def _emergency(pulse, kept: dict) -> cv.EmergencyView:
 # --- words --------------------------------------------------------------------------------------
 
 
-def _reason(pulse, found: dict, today: date, card: cv.PersonCard) -> cv.ReasonView:
+#: Stops of a guest's that the home site can do something about: its telephone, not one's own.
+_CALL_HOME = ("guest_paused", "guest_not_today", "guest_consent_ended", "guest_order_not_covered", "guest_permit_ended")
+
+
+def _whom(found: dict, facts) -> str:
+    """The telephone that helps with this stop; empty: one's own site's."""
+    if facts is None or facts.guest is None:
+        return ""
+    if found["code"] == "guest_day_elsewhere":
+        return counter_page.phone_of(house(), facts.guest.site)
+    return counter_page.phone_of(house(), facts.home_site) if found["code"] in _CALL_HOME else ""
+
+
+def _reason(pulse, found: dict, today: date, card: cv.PersonCard, facts=None) -> cv.ReasonView:
     texts = wording.reason(found, pulse.tz)
     data = found["data"]
     stop = found["tier"] == cv.STOP
@@ -433,7 +446,7 @@ def _reason(pulse, found: dict, today: date, card: cv.PersonCard) -> cv.ReasonVi
         detail=texts["detail"],
         action=texts["action"],
         come_back_on=date.fromisoformat(str(back)) if back else None,
-        call=str(data.get("call") or (pulse.phone if stop else "")),
+        call=str(data.get("call") or ((_whom(found, facts) or pulse.phone) if stop else "")),
         choices=choices(policy.list(key, today)) if found["tier"] == cv.REASON else (),
         needs_local_approval=bool(found.get("weak_source")),
     )

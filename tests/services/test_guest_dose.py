@@ -16,19 +16,24 @@ from ost.models.opening import guest_site
 from ost.models.prescription import prescription, prescription_end
 from ost.models.site import site
 from ost.rules.missed_doses import missed_days
-from ost.services import decision, holds
+from ost.services import consents, decision, holds
 from ost.services.guest import steps
 from ost.services.outcome import Ending, end
-from ost.services.work import SYSTEM, new_id
+from ost.services.print_list import paper
+from ost.services.queue import queue
+from ost.services.verify import verify
+from ost.services.work import SYSTEM, Actor, new_id
 from tests.make import (
     give,
     make_account,
     make_bottle,
     make_clinic,
+    make_counter,
     make_guest_site,
     make_site,
 )
 from tests.permits import days_from, make_permit, state_of
+from tests.touch import enrol, make_station
 
 
 @pytest.fixture
@@ -278,3 +283,67 @@ def test_an_administrative_hold_of_the_home_site_is_a_note_at_the_guest_site_and
 def house_reason(key: str) -> str:
     never = policies.policy("tw").list("hold_reasons_never_blocking", date(2026, 3, 10))
     return next(code for code in policies.policy("tw").list(key, date(2026, 3, 10)) if code not in never)
+
+
+# --- found by a touch, and in the list ---------------------------------------------------
+
+
+@pytest.fixture
+def station(house, clinic, away):
+    enrol(house, clinic.patient, 101)  # at home
+    make_counter(house, "TPE1")
+    return make_station(house, "TPE1-1", "TPE1")
+
+
+def test_a_guest_is_found_by_the_finger_enrolled_at_home_as_one_expected_here(house, clinic, station):
+    make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0))
+    answer = station.touch(101)
+    assert (answer.result, answer.code) == ("shown", None)
+
+
+def test_the_same_finger_is_a_strangers_without_a_permit_and_when_consent_is_taken_back(house, clinic, station):
+    assert station.touch(101).code == "known_elsewhere"
+    permit = make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0))
+    assert station.touch(101).result == "shown"
+    consents.end(house, Actor(f"patient:{clinic.patient}"), permit.consent)
+    assert station.touch(101).code == "known_elsewhere"
+
+
+def test_a_guest_stands_on_the_guest_sites_printed_list_and_at_home_nobody_gives_by_it(house, clinic, away):
+    make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0))
+    [row] = paper(house, away[0], "TPE1").rows
+    assert (row.dose_ug, row.volume_ul, row.stops) == (60_000, 6_000, ())
+    [home] = paper(house, clinic.nurse, "HUA1").rows
+    assert (home.state, [s["code"] for s in home.stops]) == ("away", ["guest_day_elsewhere"])
+
+
+def test_home_says_missed_only_once_the_guest_site_has_closed_without_a_dose(house, clinic, away, clock):
+    make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0))
+
+    def state(code, nurse):
+        return next(r.state for r in queue(house, nurse, code).rows if r.due.patient == clinic.patient)
+
+    site_closes(house, "HUA1", "08:00")
+    assert (state("HUA1", clinic.nurse), state("TPE1", away[0])) == ("away", "expected")
+    site_closes(house, "TPE1", "08:00")
+    assert (state("HUA1", clinic.nurse), state("TPE1", away[0])) == ("missed", "missed")
+
+
+def site_closes(house, code: str, at: str) -> None:
+    with house.work(SYSTEM, code, "made.hours") as work:
+        work.tx.execute(sa.update(site).where(site.c.id == code).values(closes=at))
+        work.payload = {"closes": at}
+
+
+def test_a_guest_dose_stands_in_one_register_and_counts_once_wherever_it_is_asked(house, clinic, away):
+    make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0))
+    done = there(house, clinic, away)
+    end(house, away[0], Ending(done.dose_id, "swallowed"))
+    line = stock.register_line
+    with house.read() as tx:
+        assert tx.execute(sa.select(line.c.bottle).where(line.c.dose == done.dose_id)).scalars().all() == [away[1]]
+    assert codes(give(house, clinic)) >= {"guest_day_elsewhere", "already_dosed_today"}
+    for actor in (clinic.nurse, away[0]):  # home reads what was done there, as it happens
+        assert decision.story(house, actor, done.dose_id)["state"] == "swallowed"
+    found = verify(house, None)
+    assert found.passed, found.problems
