@@ -16,7 +16,7 @@ from ost.rules.access import ROLES
 from ost.services import sessions
 from ost.services.verify import verify
 from tests import make
-from tests.api.world import ONLY_A_STEP, API, NAME, NATIONAL_ID, World, tables
+from tests.api.world import API, NAME, NATIONAL_ID, ONLY_A_STEP, World, tables
 from tests.logs import said_by_log
 from tests.plugins.clients import PIN, Api, assert_error, house_of, sign_in_as
 
