@@ -46,6 +46,7 @@ BLUEPRINTS = (
     "guest_ask",
     "open_sites",
     "messages",
+    "fees",
 )
 
 

@@ -24,6 +24,7 @@ NAV = (
     ("stock.read", "stock.index", N_("Stock")),
     ("alert.read", "alerts.index", N_("Messages")),
     ("message.read", "messages.index", N_("Not delivered")),
+    ("fee.settle", "fees.months", N_("Fees")),
     ("station.manage", "admin.index", N_("Administration")),
     ("closure.read", "closures.index", N_("Closures")),
     ("indicator.read", "guest_figures.index", N_("Guest figures")),

@@ -402,7 +402,11 @@ def test_the_health_department_sees_sums_of_its_county(house, clinic):
     make_tariff(house, percent=60)
     spend(house, clinic, *[DAY] * 6)
     reader = make_account(house, "health_department_reader", scope="HUA", scope_kind="county")
-    assert settle.by_month(house, reader) == [("2026-03", "HUA", 6, 1200, 720, 0)]
+    assert settle.by_month(house, reader) == [settle.Sums("2026-03", "HUA", 6, 1200, 720, 0)]
+    spend(house, clinic, *[date(2026, 4, 1)] * 4)
+    assert settle.by_month(house, reader)[0] == settle.Sums("2026-04", "HUA", None, None, None, None)
+    prescriber = make_account(house, "prescriber", scope="HUA1")
+    assert [s.doses for s in settle.by_month(house, prescriber)] == [4, 6]
     elsewhere = make_account(house, "health_department_reader", scope="TPE", scope_kind="county")
     assert settle.by_month(house, elsewhere) == []
     refused("not_permitted", receipts.unpaid_at, house, reader, "HUA1")

@@ -18,6 +18,7 @@ from ost.errors import Refusal
 from ost.models import fee, site
 from ost.rules import access
 from ost.rules.fees import PER_DOSE
+from ost.rules.small_cells import LEAST
 from ost.services.access import may, require, sites_with
 from ost.services.work import SYSTEM, Actor, House, Work, new_id
 
@@ -119,19 +120,35 @@ def not_settled(house: House, actor: Actor, site_id: str) -> list[tuple[str, str
     return [(home, there, *_sums(rows)) for (home, there), rows in sorted(pairs.items())]
 
 
-def by_month(house: House, actor: Actor) -> list[tuple[str, str, int, int, int, int]]:
-    """(month, county of the payer, doses, NT$, payer's NT$, open items), newest first. Names nobody."""
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """A month and the payer's county. All None where fewer than LEAST doses would tell of somebody."""
+
+    month: str
+    county: str
+    doses: int | None
+    amount_ntd: int | None
+    payer_ntd: int | None
+    open_items: int | None
+
+
+def by_month(house: House, actor: Actor) -> list[Sums]:
+    """Sums of the counties somebody reads figures for, newest first; of a site, its own patients'. Names nobody."""
     counties = {c for (c,) in _counties(house) if access.may(actor.grants, "indicator.read", None, c)}
+    own = set(sites_with(house, actor, "indicator.read"))
     with house.read() as tx:
-        rows = tx.execute(sa.select(_F).where(_F.c.county.in_(counties))).all()
+        rows = tx.execute(sa.select(_F).where(sa.or_(_F.c.county.in_(counties), _F.c.home_site.in_(own)))).all()
     groups: dict = defaultdict(list)
     for r in rows:
         groups[month_of(r.day), r.county].append(r)
     found = []
-    for (month, county), charges in groups.items():
+    for (month, county), charges in sorted(groups.items(), key=lambda g: (g[0][0], g[0][1]), reverse=True):
         doses, payer, open_ = _sums(charges)
-        found.append((month, county, doses, sum(c.amount_ntd or 0 for c in charges), payer, open_))
-    return sorted(found, key=lambda r: (r[0], r[1]), reverse=True)
+        if county in counties and doses < LEAST:
+            found.append(Sums(month, county, None, None, None, None))
+        else:
+            found.append(Sums(month, county, doses, sum(c.amount_ntd or 0 for c in charges), payer, open_))
+    return found
 
 
 # --- within ------------------------------------------------------------------

@@ -185,6 +185,11 @@ def cap_in_force(tx: Connection, county: str, year: int, patient_class: str) -> 
     return Cap(*row) if row else None
 
 
+def all_rows(house: House) -> tuple[list[Item], list[Cap]]:
+    with house.read() as tx:
+        return items(tx), caps(tx)
+
+
 def items(tx: Connection) -> list[Item]:
     """Every row, as they apply: newest first within an item."""
     query = sa.select(_I).order_by(_I.c.item, _I.c.county, _I.c.patient_class, _I.c.from_day.desc(), _I.c.at.desc())
