@@ -59,11 +59,10 @@ def outlived(tx: Connection, today: date) -> list[str]:
     people = {row.patient for row in rows}
     ordered = _ordered(tx, people)
     held = _held(tx, people)
-    active = dict(tx.execute(sa.select(patient.patient.c.id, patient.patient.c.active)).tuples().all())
+    active = dict(tx.execute(sa.select(patient.patient.c.id, patient.patient.c.active)).all())
     sites = {s.id: s for s in tx.execute(sa.select(site.site))}
-    listed = dict(tx.execute(sa.select(opening.guest_site.c.site, opening.guest_site.c.listed)).tuples().all())
-    consents = _consents(tx, people)
-    kinds = dict(tx.execute(sa.select(guest.guest_request.c.id, guest.guest_request.c.kind)).tuples().all())
+    listed = dict(tx.execute(sa.select(opening.guest_site.c.site, opening.guest_site.c.listed)).all())
+    consents = _consents(tx)
     wrong = []
     for row in rows:
         medicines = ordered.get((row.patient, row.day), set())
@@ -76,7 +75,7 @@ def outlived(tx: Connection, today: date) -> list[str]:
         here = sites[row.site]
         if not here.active or not listed.get(row.site) or not medicines <= set(json.loads(here.medicines)):
             wrong.append(f"permit {row.permit}: {row.site} does not give this any more")
-        if kinds[row.request] != "emergency" and not any(until >= today for until in consents.get(row.patient, ())):
+        if row.request in consents and not consents[row.request] >= row.day:
             wrong.append(f"permit {row.permit}: no consent stands")
     return wrong
 
@@ -108,16 +107,18 @@ def _held(tx: Connection, people: set[str]) -> set[str]:
     return set(tx.execute(query).scalars())
 
 
-def _consents(tx: Connection, people: set[str]) -> dict[str, list[date]]:
-    c, e = lookup.consent, lookup.consent_end
-    found: dict[str, list[date]] = {}
-    for person, until in tx.execute(
-        sa.select(c.c.patient, c.c.until)
-        .join_from(c, e, e.c.consent == c.c.id, isouter=True)
-        .where(e.c.consent.is_(None), c.c.kind == "guest_dosing", c.c.patient.in_(people))
-    ):
-        found.setdefault(person, []).append(until or date.max)
-    return found
+def _consents(tx: Connection) -> dict[str, date]:
+    """Request -> last day of the consent it rests on, `date.min` where that was taken back; emergencies have none."""
+    c, e, r = lookup.consent, lookup.consent_end, guest.guest_request
+    query = (
+        sa.select(r.c.id, c.c.until, e.c.consent)
+        .join_from(r, c, c.c.id == r.c.consent, isouter=True)
+        .join(e, e.c.consent == c.c.id, isouter=True)
+        .where(r.c.kind != "emergency")
+    )
+    return {
+        row.id: date.min if row.consent is not None else row.until or date.max for row in tx.execute(query)
+    }
 
 
 def over_capacity(tx: Connection, places: Callable[[str, date], int], today: date) -> list[str]:
@@ -156,7 +157,7 @@ def guest_doses(tx: Connection) -> list[str]:
     ):
         lines.setdefault(dose_id, []).append((code, change))
     permits = {row.id: row for row in tx.execute(sa.select(_P))}
-    days = set(tx.execute(sa.select(_D.c.permit, _D.c.day)).tuples().all())
+    days = set(tx.execute(sa.select(_D.c.permit, _D.c.day)).all())
     wrong = []
     for row in tx.execute(sa.select(_A).where(_A.c.site != _A.c.home_site)):
         permit = permits.get(row.permit)
@@ -181,7 +182,6 @@ def dosed_twice(tx: Connection) -> list[str]:
             .join(_R, _R.c.attempt == _A.c.id, isouter=True)
             .where(_O.c.outcome == "swallowed", _R.c.attempt.is_(None))
         )
-        .tuples()
         .all()
     )
     return [f"{key} swallowed {n} times" for key, n in swallowed.items() if n > 1]
@@ -197,7 +197,7 @@ def attended(tx: Connection) -> int:
         .join(_R, _R.c.attempt == _A.c.id, isouter=True)
         .where(guest.guest_request.c.kind == "asked", _O.c.outcome == "swallowed", _R.c.attempt.is_(None))
     )
-    return len(set(tx.execute(query).tuples().all()))
+    return len(set(tx.execute(query).all()))
 
 
 def all_of(parts: Iterable[list[str]]) -> list[str]:

@@ -28,6 +28,7 @@ from ost.services.guest import (
     countersign,
     designation,
     drop,
+    read,
     settings,
     take_over,
 )
@@ -121,6 +122,7 @@ def desks_answer(story: Story) -> None:
             _try(story, "question", answer.question, home.prescriber, head.request, text="哪一天回來？")
         elif dice < 0.90:
             world.clock.tick(40 * 60)
+            read.one(world.house, there.prescriber, head.request)
             _try(story, "take over", take_over.take_over, there.prescriber, head.request)
         elif dice < 0.95:
             _offer(story, head)
@@ -187,7 +189,7 @@ def _order(story: Story, person: str) -> sa.Row | None:
     query = (
         sa.select(p)
         .join_from(p, e, e.c.prescription == p.c.id, isouter=True)
-        .where(p.c.patient == person, e.c.prescription.is_(None))
+        .where(p.c.patient == person, e.c.prescription.is_(None), p.c.ends_on.is_(None))
         .order_by(p.c.written_at.desc())
         .limit(1)
     )
@@ -302,9 +304,9 @@ def _unlist(story: Story, code: str) -> None:
     """A site takes no guests any more, from now on; next week it does again."""
     world = story.world
     settings_now = settings.read(world.house, world.desks[code].nurse, code)
-    if not settings_now.listed:
+    if not settings_now.place.listed:
         return
-    designation.set_listed(world.house, world.desks[code].nurse, code, False, settings_now.version)
+    designation.set_listed(world.house, world.desks[code].nurse, code, False, settings_now.place.version)
     story.latest["unlisted", code] = world.clock.today.toordinal()
     story.count("site unlisted")
 
@@ -315,7 +317,7 @@ def sites_return(story: Story) -> None:
         if what == "unlisted" and world.clock.today.toordinal() - day >= 4:
             del story.latest[what, code]
             now = settings.read(world.house, world.desks[code].nurse, code)
-            designation.set_listed(world.house, world.desks[code].nurse, code, True, now.version)
+            designation.set_listed(world.house, world.desks[code].nurse, code, True, now.place.version)
             story.count("site listed again")
 
 

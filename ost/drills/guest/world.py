@@ -119,7 +119,7 @@ def _people(world: World, count: int) -> None:
             world.home[person] = code
     p = prescription.prescription
     with world.house.read() as tx:
-        world.order.update(tx.execute(sa.select(p.c.patient, p.c.id)).tuples().all())
+        world.order.update(tx.execute(sa.select(p.c.patient, p.c.id)).all())
 
 
 def _agree(world: World, share_standing: float, days: int) -> None:
