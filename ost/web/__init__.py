@@ -47,6 +47,7 @@ BLUEPRINTS = (
     "open_sites",
     "messages",
     "fees",
+    "portal_fees",
 )
 
 

@@ -40,7 +40,9 @@ KINDS = {
     "ods": "application/vnd.oasis.opendocument.spreadsheet",
     "pdf": "application/pdf",
 }
-_EMPTY_OR_WRONG = -1
+#: Two forms on one page: fields of the same meaning have names of their own.
+_CAP_FIELDS = {"county": "cap_county", "patient_class": "cap_class", "source": "cap_source", "status": "cap_status"}
+_NO_NUMBER = -1
 
 blueprint = desk.make_blueprint("fees", __name__, "/fees")
 blueprint.context_processor(
@@ -212,20 +214,21 @@ def add_item():
 @blueprint.post("/prices/caps")
 @allow("fee.settle")
 def add_cap():
-    form = desk.given("county", "year", "patient_class", "cap_ntd", "source", "status")
+    form = desk.given("cap_county", "year", "cap_class", "cap_ntd", "cap_source", "cap_status")
     try:
         tariff.add_cap(
             house(),
             actor(),
-            county=form["county"],
+            county=form["cap_county"],
             year=whole(form["year"]),
-            patient_class=form["patient_class"],
+            patient_class=form["cap_class"],
             cap_ntd=whole(form["cap_ntd"]),
-            source=form["source"],
-            status=form["status"],
+            source=form["cap_source"],
+            status=form["cap_status"],
         )
     except Refusal as refusal:
-        return _prices(cap=form, cap_errors=desk.problems(refusal)), 422
+        errors = {_CAP_FIELDS.get(name, name): texts for name, texts in desk.problems(refusal).items()}
+        return _prices(cap=form, cap_errors=errors), 422
     desk.done(gettext("The cap is kept with its source."))
     return redirect(url_for("fees.prices"), 303)
 
@@ -265,7 +268,7 @@ def whole(text: str, signed: bool = False) -> int | None:
     if not clean:
         return None
     digits = clean.removeprefix("-") if signed else clean
-    return int(clean) if digits.isascii() and digits.isdigit() and len(digits) < 10 else _EMPTY_OR_WRONG
+    return int(clean) if digits.isascii() and digits.isdigit() and len(digits) < 10 else _NO_NUMBER
 
 
 def name_of(code: str) -> str:

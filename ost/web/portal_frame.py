@@ -33,6 +33,7 @@ TILES = (
     Tile("portal_record.days", N_("My days"), N_("What was given, when and where; days you came"), "check"),
     Tile("portal_record.papers", N_("Papers in force"), N_("What your doctor ordered, and what is on hold"), "pen"),
     Tile("portal_consents.index", N_("What I agreed to"), N_("See it, give it, take it back"), "two-people"),
+    Tile("portal_fees.index", N_("Costs"), N_("What is charged, paid, and paid for you"), "chart"),
     Tile("portal_record.readers", N_("Who opened my record"), N_("Who, when and why"), "face"),
     Tile("portal_record.copy", N_("Take it all with me"), N_("Everything about you, in one file"), "print"),
     Tile("portal_settings.index", N_("Settings"), N_("PIN, codes, telephone, where you are signed in"), "lock"),
