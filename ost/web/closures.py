@@ -30,6 +30,7 @@ from ost.services.closures.preview import preview as preview_closure
 from ost.services.closures.undo import undo as undo_closure
 from ost.services.closures.wanted import MOST_DAYS, Wanted, places, reasons
 from ost.web import desk, guest_frame
+from ost.web.formats import own_calendar
 
 WORDS = {
     # why a site cannot dose
@@ -108,7 +109,7 @@ def _index(errors: dict | None = None, values: dict | None = None):
             if all(s.whole_county for s in sites)
         ],
         reasons=[(code, word(code)) for code in reasons(house())],
-        today=first,
+        today=own_calendar(first),
         values=values or {},
         chosen=(values or {}).get("sites") or request.args.getlist("site") or [site()],
         errors=errors or {},

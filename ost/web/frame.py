@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask import Flask, current_app, request, url_for
 from flask_babel import gettext
 
@@ -20,7 +22,7 @@ NAV = (
     ("patient.search", "patients.index", N_("Patients")),
     ("duplicate.review", "duplicates.index", N_("Possible duplicates")),
     ("guest.coordinate", "guest_centre.index", N_("Coordination centre")),
-    ("guest.read", "guest_desk.requests", N_("Guest dosing")),
+    ("guest.read", "guest_desk.start", N_("Guest dosing")),
     ("stock.read", "stock.index", N_("Stock")),
     ("alert.read", "alerts.index", N_("Messages")),
     ("message.read", "messages.index", N_("Not delivered")),
@@ -66,16 +68,15 @@ def shell() -> Shell:
     here = language()
     facts = site_facts(house(), found.site) if found and found.site else None
     active = found is not None and not found.locked
+    menu = places() if active else ()
+    present = _present(url for url, _ in menu)
     return Shell(
         locale=here.replace("_", "-"),
         theme=request.cookies.get("theme", "auto"),
         site_name=facts.name(here) if facts else "",
         today=clock.dosing_day(house().now(), facts.tz) if facts else None,
         person=found.display_name if found else "",
-        nav=tuple(
-            Link(_label(label, url), url, request.path == url or request.path.startswith(url + "/"))
-            for url, label in (places() if active else ())
-        ),
+        nav=tuple(Link(_label(label, url), url, url == present) for url, label in menu),
         languages=tuple(
             Link(name, url_for("sign_in.language", code=code, next=_here()), code == here)
             for code, name in LANGUAGES.items()
@@ -85,6 +86,12 @@ def shell() -> Shell:
         simulated_reader=simulated_readers_in_use(house()),
         demo=settings().demo,
     )
+
+
+def _present(urls: Iterable[str]) -> str | None:
+    """The place this page belongs to: the longest address that it begins with."""
+    within = [url for url in urls if request.path == url or request.path.startswith(url + "/")]
+    return max(within, key=len, default=None)
 
 
 def _here() -> str:

@@ -28,10 +28,10 @@ class Network:
     today: date
     people: dict[str, str] = field(default_factory=dict)  # name -> patient id
 
-    def person(self, name: str, site: str = "HUA1", *, order: dict | None = None, **values) -> str:
-        self.people[name] = make_patient(self.house, site, **values)
-        make_prescription(self.house, self.people[name], sites=(site,), **(order or {}))
-        return self.people[name]
+    def person(self, who: str, site: str = "HUA1", *, order: dict | None = None, **values) -> str:
+        self.people[who] = make_patient(self.house, site, **values)
+        make_prescription(self.house, self.people[who], sites=(site,), **(order or {}))
+        return self.people[who]
 
     def wanted(self, **values) -> Wanted:
         return Wanted(**{"days": (self.today,), "reason": "typhoon", "sites": ("HUA1",), **values})
