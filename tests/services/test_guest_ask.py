@@ -16,6 +16,7 @@ from ost.services.guest import standing
 from ost.services.guest.ask import Asked, NotAsked, ask, look
 from ost.services.guest.consent import NewConsent
 from ost.services.guest.countersign import beforehand
+from ost.services.guest.drop import drop_day
 from ost.services.verify import verify
 from ost.services.work import Actor, new_id
 from tests import make
@@ -115,8 +116,6 @@ def test_the_days_of_a_year_are_counted_as_they_are_confirmed_and_given_back(wor
     assert world.ask(4, 5).state == rules.ASKED
     with world.house.read() as tx:
         assert standing.days_used(tx, world.patient, [world.today.year])[world.today.year] == 2
-    from ost.services.guest.drop import drop_day
-
     drop_day(world.house, world.me, first.request_id, world.day(2))
     assert world.ask(6, 7).state == rules.CONFIRMED
 

@@ -157,7 +157,8 @@ def _unused(house: House) -> list[tuple[str, str, date]]:
         rows = tx.execute(query).all()
         if not rows:
             return []
-        told = set(tx.execute(sa.select(_N.c.request, _N.c.day).where(_N.c.kind == notices.UNUSED_DAY)).tuples())
+        known = sa.select(_N.c.request, _N.c.day).where(_N.c.kind == notices.UNUSED_DAY, _N.c.day >= first)
+        told = {(row.request, row.day) for row in tx.execute(known)}
         left = [r for r in rows if (r.request, r.day) not in told]
         there = open_days(tx, {r.site for r in left}, {r.day for r in left}, unlisted=True)
         ended = [r for r in left if _closed_at(there.get((r.site, r.day)), r.day, r.tz) <= now]
