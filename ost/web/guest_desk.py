@@ -95,7 +95,9 @@ def _one(request_id: str, errors: dict | None = None, open_part: str = "", stand
     now = house().now()
     minutes = incoming.policy_of(house(), shown.home_site).int("guest_take_over_minutes")
     over_at = shown.since + timedelta(minutes=minutes)
-    found = [wording.reason(canonical.plain(r)) for r in shown.reasons]
+    # How short the notice was matters to whoever decides, and to nobody afterwards.
+    told = [r for r in shown.reasons if r.code != "guest_short_notice" or shown.state in rules.OPEN]
+    found = [wording.reason(canonical.plain(r)) for r in told]
     with house().read() as tx:
         lists = {
             "decline": choices.listed(tx, "guest_decline_reasons", shown.home_site),
