@@ -67,6 +67,7 @@ def send(patient_id: str):
 
 def _of_record(patient_id: str) -> For:
     """Opening the form is a reading of the record like any other."""
+    own.require_home(house(), actor(), patient_id)
     record = patient_read.read(house(), actor(), patient_id, page="guest_ask.form", at=desk.here())
     return For(record.id, record.number, record.home_site, rules.HOME)
 

@@ -25,6 +25,8 @@ blueprint.context_processor(lambda: guest_view.helpers())
 TZ = "Asia/Taipei"
 #: How old the page may be. A closure that is declared is seen at the latest after this.
 FRESH_S = 20
+#: More clinics than this are listed county by county; the first page then lists those that are closed.
+MOST_AT_ONCE = 40
 
 
 @blueprint.get("/open-sites")
@@ -49,13 +51,17 @@ def _page(tomorrow: bool, county: str) -> str:
     counts = {code: sum(1 for p in found if p.days[0].opening) for code, found in of_county.items()}
     args = {"day": "tomorrow"} if tomorrow else {}
     urls = {c: url_for(".index", county=c, **args) for c, found in of_county.items() if found}
+    closed_only = not county and len(every) > MOST_AT_ONCE
+    wanted = [county] if county else list(COUNTIES)
+    shown = {c: [p for p in of_county[c] if not (closed_only and p.days[0].opening)] for c in wanted}
     holidays = {p.policy: calendar.holidays_between(p.policy, day, day, language()) for p in every}
     return render_template(
         "open_sites.html",
         day=day,
         tomorrow=tomorrow,
         county_code=county,
-        shown=[(c, found) for c, found in of_county.items() if found and county in ("", c)],
+        shown=[(c, found) for c, found in shown.items() if found],
+        closed_only=closed_only,
         counties=[(c, counts[c], len(found), urls[c]) for c, found in of_county.items() if found],
         total=len(every),
         open_now=sum(counts.values()),

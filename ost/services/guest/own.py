@@ -16,6 +16,7 @@ from ost.errors import Refusal
 from ost.keys import SealBroken
 from ost.models import guest
 from ost.models import site as sites
+from ost.models.patient import patient
 from ost.rules import guest as rules
 from ost.services import sealed
 from ost.services.access import may
@@ -119,6 +120,17 @@ def one(house: House, patient_id: str, request_id: str) -> Stay:
     return Stay(
         _line(row, ended), row.kind, row.reason, row.replaces, replaced_by, row.distance_m, tz, days, steps
     )
+
+
+def require_home(house: House, actor: Actor, patient_id: str) -> None:
+    """Refusal("patient_unknown") unless the actor may ask for people at this person's home site.
+
+    A guest site that may read the record asks for somebody only where they stand (`walk_in`).
+    """
+    with house.read() as tx:
+        home = tx.execute(sa.select(patient.c.home_site).where(patient.c.id == patient_id)).scalar()
+    if home is None or not may(house, actor, "guest.ask", home):
+        raise Refusal("patient_unknown")
 
 
 def patient_for(house: House, actor: Actor, request_id: str) -> str:
