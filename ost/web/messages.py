@@ -23,6 +23,7 @@ KINDS = {
     "guest_offer": N_("another place offered"),
     "guest_changed": N_("guest days changed"),
     "guest_day_dropped": N_("a day taken out"),
+    "guest_day_unused": N_("a day that was not used"),
     "guest_paused": N_("guest days on hold"),
     "guest_resumed": N_("guest days stand again"),
     "guest_ended": N_("guest days ended"),
