@@ -10,6 +10,8 @@ import pytest
 import time_machine
 from hypothesis import HealthCheck, settings
 
+from ost.bench.cluster import memory_folder
+
 pytest_plugins = [
     "tests.plugins.no_skips",
     "tests.plugins.databases",
@@ -20,6 +22,10 @@ pytest_plugins = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Databases are copied, written and thrown away by the thousand: in memory, where there is room, unless told otherwise.
+if quick := memory_folder():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", quick)
 SHARED_DATA = ROOT.parent / "shared" / "data"
 NO_SHARED_DATA = "The shared recordings are not beside this checkout: put them at ../shared/data to run this test."
 

@@ -33,11 +33,17 @@ WAIT_MS = 10_000
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    with pytest.MonkeyPatch.context() as patched:
+        # Its profile lies where the other files of tests do.
+        patched.setenv("TMPDIR", str(tmp_path_factory.mktemp("browser")))
+        playwright = sync_playwright().start()
+    try:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
+    finally:
+        playwright.stop()
 
 
 @pytest.fixture

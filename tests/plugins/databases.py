@@ -93,7 +93,7 @@ class Databases:
     def _copy(self, kind: str, template: str, name: str) -> str:
         if kind == "postgresql":
             url = self.postgres.url_of(name)
-            self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
             return url
         source, target = (self.folder / f"{each}.sqlite3" for each in (template, name))
         assert not source.with_name(source.name + "-wal").exists(), "a template is closed before it is copied"
