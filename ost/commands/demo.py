@@ -72,7 +72,7 @@ def run_command(ctx: click.Context, host: str, port: int) -> None:
         _load(settings, house, days=90, patients=300, fingers=10, if_empty=True)
         beside = bool(enrol.waiting(house))
     _show_who(settings)
-    _show_whom()
+    _show_whom(settings)
     console.print(
         f"\n[bold]http://{'localhost' if host == '127.0.0.1' else host}:{port}[/]  Ctrl-C ends it.\n"
     )
@@ -236,15 +236,17 @@ def _show_who(settings: Settings) -> list[dict]:
     return shown
 
 
-def _show_whom() -> None:
-    """Whom to try first at the main site's counter: the first of each story."""
+def _show_whom(settings: Settings) -> None:
+    """Whom to try first at the main site's counter, and at their own page: the first of each story."""
     from ost.demo.network import SITES
     from ost.demo.plan import AT_MAIN, TOLD
 
-    main = SITES[0]
+    main, pins = SITES[0], _secrets(settings).get("pins", {})
     console.print(f"\n[bold]Whom to try[/] at {main.id}, {main.en} (touch as, or type the number)\n")
     for story in dict.fromkeys(AT_MAIN):
-        console.print(f"{main.prefix}-{AT_MAIN.index(story) + 1:04d}  {TOLD[story]}")
+        number = f"{main.prefix}-{AT_MAIN.index(story) + 1:04d}"
+        console.print(f"{number}  PIN {pins.get(number, '-')}  {TOLD[story]}")
+    console.print("\nPatients sign in at [bold]/me[/] with number and PIN; `ost demo cards` has everybody's.")
 
 
 def _where(sites: list[str]) -> str:

@@ -31,7 +31,7 @@ def page(patient_id: str):
 @blueprint.post("/patients/<patient_id>/sign-in")
 @allow("portal.help")
 def change(patient_id: str):
-    given = desk.given("act", "new", "again", "seen_by")
+    given = desk.given("act", "new", "again", "seen_by", "seen_codes")
     try:
         match given["act"]:
             case "pin":
@@ -40,7 +40,7 @@ def change(patient_id: str):
                 )
                 desk.done(gettext("The new PIN holds, at the counter and on their own pages."))
             case "codes":
-                service.take_codes_away(house(), actor(), patient_id, given["seen_by"])
+                service.take_codes_away(house(), actor(), patient_id, given["seen_codes"])
                 desk.done(gettext("Number and PIN are enough again."))
             case "sessions":
                 service.end_sessions(house(), actor(), patient_id)
