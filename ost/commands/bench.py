@@ -77,3 +77,25 @@ def gallery(size: int, data: Path | None, as_json: bool) -> None:
         f"(target {result['target_p95_ms']}), rank 1 {result['rank_1']:.1%}, loaded in {result['load_s']} s"
     )
     finish(result, as_json)
+
+
+@command.command("guest")
+@click.option("--sites", default=168, show_default=True, type=click.IntRange(4, 300))
+@click.option("--people", default=8_500, show_default=True, type=click.IntRange(20, 50_000))
+@click.option("--requests", default=400, show_default=True, type=click.IntRange(4, 5_000))
+@click.option("--closing", default=400, show_default=True, type=click.IntRange(1, 5_000), help="Patients of that site.")
+@click.option("--clients", default=4, show_default=True, type=click.IntRange(1, 64))
+@json_option
+def guest(sites: int, people: int, requests: int, closing: int, clients: int, as_json: bool) -> None:
+    """From asking for a place elsewhere to the confirmed pass, over HTTP; and a site that closes."""
+    from ost.bench.guest import bench_guest
+
+    with console.status("starting PostgreSQL") as status:
+        result = bench_guest(sites, people, requests, closing, clients, tell=status.update)
+    console.print(
+        f"{result['confirmed']} of {result['requests']} confirmed at once: p50 {result['p50_ms']} ms, "
+        f"p95 {result['p95_ms']} ms (target {result['target_p95_ms']}); other places p95 "
+        f"{result['alternatives_p95_ms']} ms; {result['closure_moved']} people moved: preview "
+        f"{result['closure_preview_s']} s, confirmed {result['closure_confirm_s']} s"
+    )
+    finish(result, as_json)
