@@ -90,6 +90,7 @@ def _page(found: own.Stay, *, errors: dict | None = None, against: list | None =
         "portal/guest/stay.html",
         stay=found,
         s=guest_view.state(line),
+        home_phone=_phone(line.home_site) if line.state in (rules.DECLINED, rules.PAUSED) else "",
         why=_why(last) if line.over or line.state == rules.PAUSED else "",
         place=place,
         newest=last.number,
@@ -130,9 +131,11 @@ def _draft(found: own.Stay) -> Draft:
 
 
 def _others(found: own.Stay) -> list:
-    """After a "no": where else there is room on all of these days."""
+    """Where else there is room on all of these days, after a "no" of the place. A "no" of the own clinic is about the
+    person or the days: another place would meet the same one.
+    """
     draft = _draft(found)
-    if found.line.state not in (rules.DECLINED, rules.NOT_ACCEPTED, rules.EXPIRED) or not draft.days:
+    if found.line.state not in (rules.NOT_ACCEPTED, rules.EXPIRED) or not draft.days:
         return []
     with house().read() as tx:
         near = find_place.point_of(tx, found.line.site)
@@ -141,6 +144,11 @@ def _others(found: own.Stay) -> list:
         other = nearest(tx, near, draft.days, needed, house().now(), but=but)
         places = {p.site: p for p in find_place.places(tx, (), only=[a.site for a in other])}
     return [(places[a.site], a) for a in other]
+
+
+def _phone(code: str) -> str:
+    with house().read() as tx:
+        return find_place.phone_of(tx, code)
 
 
 def _offer(tx, found: own.Stay):

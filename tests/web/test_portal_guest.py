@@ -292,12 +292,22 @@ def test_an_offer_is_taken_with_a_consent_that_reaches_it_or_left(world, me):
     assert {p.site for p in world.places()} == {FAR}
 
 
-def test_a_no_has_its_reason_and_places_to_pick(world, me):
+def test_a_no_of_the_place_has_its_reason_and_other_places_to_pick(world, me):
+    request = world.asked(3).request_id
+    verbs.approve(world.house, world.prescriber, request)
+    verbs.refuse(world.house, world.there, request, reason="no_staff")
+    page = text(me.get(f"/me/guest/{request}"))
+    assert "No place there" in page and "too few people there on these days" in page
+    assert f"/me/guest/check?site={NEAR}&amp;" in page and f"check?site={THERE}&amp;" not in page
+
+
+def test_a_no_of_the_own_clinic_has_its_reason_and_a_telephone_number(world, me):
+    """It is about the person or the days: another place would meet the same "no"."""
     request = world.asked(3).request_id
     verbs.decline(world.house, world.prescriber, request, reason="dose_being_changed")
     page = text(me.get(f"/me/guest/{request}"))
     assert "Not approved" in page and "the dose is being changed" in page
-    assert f"/me/guest/check?site={NEAR}&amp;" in page and f"site={THERE}&amp;" not in page
+    assert 'href="tel:03-000-0000"' in page and "Ask for other days" in page and "/me/guest/check" not in page
 
 
 @pytest.mark.parametrize("state", rules.STATES)

@@ -221,3 +221,7 @@ def pack_of(tx: Connection, code: str) -> str:
 
 def tz_of(tx: Connection, code: str) -> str:
     return tx.execute(sa.select(_S.c.tz).where(_S.c.id == code)).scalar_one()
+
+
+def phone_of(tx: Connection, code: str) -> str:
+    return tx.execute(sa.select(_S.c.phone).where(_S.c.id == code)).scalar_one()
