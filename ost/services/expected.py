@@ -76,7 +76,8 @@ class Due:
 def expected(tx: Connection, site: str, day: date) -> tuple[Due, ...]:
     """Orders in force at `site` on dosing day `day`, its guests' among them, by patient number and slot."""
     rows = {row.id: row for row in tx.execute(_IN_FORCE, {"day": day, "quoted": f'"{site}"'})}
-    bound = {each.patient: each for each in binding.days_on(tx, day)}
+    others = {row.patient for row in rows.values() if row.home_site != site}
+    bound = {each.patient: each for each in binding.days_for(tx, site, day, others)}
     guests = sorted(p for p, each in bound.items() if each.site == site and each.consent)
     if guests:
         rows |= {row.id: row for row in tx.execute(_OF_GUESTS, {"day": day, "people": guests})}

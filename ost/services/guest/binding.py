@@ -227,11 +227,24 @@ _DAYS = with_consent(
     .join(_E, sa.and_(_E.c.permit == _D.c.permit, _E.c.day == _D.c.day), isouter=True)
 ).where(_D.c.day == _day, _E.c.day.is_(None), _H.c.state.in_(IN_FORCE))
 _DAYS_AT = _DAYS.where(_G.c.site == sa.bindparam("site"))
+_DAYS_FOR = _DAYS.where(
+    sa.or_(
+        _G.c.site == sa.bindparam("site"),
+        _G.c.home_site == sa.bindparam("site"),
+        _G.c.patient.in_(sa.bindparam("others", expanding=True)),
+    )
+)
 
 
 def days_on(tx: Connection, day: date) -> tuple[GuestDay, ...]:
     """Every permit day of the network that binds on `day`."""
     return tuple(_guest_day(row, day) for row in tx.execute(_DAYS, {"day": day}))
+
+
+def days_for(tx: Connection, site: str, day: date, others: Iterable[str] = ()) -> tuple[GuestDay, ...]:
+    """Permit days that bind on `day`: of guests of `site`, of people whose home it is, and of `others`."""
+    wanted = {"day": day, "site": site, "others": sorted(others)}
+    return tuple(_guest_day(row, day) for row in tx.execute(_DAYS_FOR, wanted))
 
 
 def guests_at(tx: Connection, site: str, day: date) -> tuple[GuestDay, ...]:
