@@ -245,8 +245,7 @@ def _would_wait_for(tx, wanted: Wanted, seen: Seen, reasons) -> str:
     )
     if asks or allowed is None:
         return rules.HOME
-    # Not booked yet: its own place will count too.
-    if not all(each.places - each.free < each.at_once for each in facts.open_there):
+    if not flow.taken_at_once(seen):
         return rules.GUEST
     if flow.countersign_needed(seen) and flow.signed_beforehand(tx, wanted.patient_id, seen) is None:
         return rules.GUEST_PRESCRIBER

@@ -19,7 +19,6 @@ from ost.rules import guest as rules
 from ost.rules.facts import Reason
 from ost.rules.guest_checks import for_a_prescriber, orders_used
 from ost.services.guest import passes, standing, steps
-from ost.services.guest.calendar import open_days
 from ost.services.guest.days import MOVED, leave_days, live_days
 from ost.services.guest.facts import Seen
 from ost.services.messages import outbox
@@ -88,7 +87,7 @@ def advance(house: House, work: Work, request_id: str, seen: Seen, reasons: Iter
         )
         if allowed is not None:
             state = steps.take(work, request_id, "authorise", steps.SYSTEM, data={"standing": allowed})
-    if state == rules.APPROVED and taken_at_once(work.tx, seen):
+    if state == rules.APPROVED and taken_at_once(seen):
         state = steps.take(work, request_id, "accept", steps.SYSTEM, data={"rule": "at_once"})
     if state == rules.ACCEPTED:
         signed = countersigned(work.tx, row, seen)
@@ -98,12 +97,13 @@ def advance(house: House, work: Work, request_id: str, seen: Seen, reasons: Iter
     return state
 
 
-def taken_at_once(tx: Connection, seen: Seen) -> bool:
+def taken_at_once(seen: Seen) -> bool:
     """Whether the guest site's own rule takes the person: among the first so many guests of each day."""
-    there = open_days(tx, [seen.there.id], seen.facts.days)
-    found = [there.get((seen.there.id, day)) for day in seen.facts.days]
-    # The request holds its places: it is counted in `taken`.
-    return all(o is not None and o.taken <= o.at_once for o in found)
+    own = 1 if seen.facts.holds_places else 0  # counted among the taken ones already
+    there = {each.day: each for each in seen.facts.open_there}
+    return all(
+        day in there and there[day].places - there[day].free - own < there[day].at_once for day in seen.facts.days
+    )
 
 
 def countersign_needed(seen: Seen) -> bool:
