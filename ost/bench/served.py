@@ -53,8 +53,13 @@ class LiveServer:
         self.process: subprocess.Popen | None = None
 
     def start(self) -> LiveServer:
+        self.process = self._launched()
+        self._wait_until_ready()
+        return self
+
+    def _launched(self) -> subprocess.Popen:
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "ost.cli", "serve", "--port", str(self.port)],
                 cwd=ROOT,
                 env=self._environment,
@@ -63,8 +68,6 @@ class LiveServer:
                 stderr=log,
                 start_new_session=True,
             )
-        self._wait_until_ready()
-        return self
 
     def kill(self) -> None:
         """What a power cut does: every process of the server, at once, without a word."""

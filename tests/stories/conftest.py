@@ -26,6 +26,7 @@ from ost.bench.served import ROOT, LiveServer, ost_environment
 from ost.db import Database
 from ost.demo.plan import AT_MAIN
 from ost.models.base import metadata
+from tests.plugins.nursery import Forked, Nursery
 
 SHIM = Path(__file__).with_name("shifted_clock")
 LOADED_AT = datetime(2026, 3, 10, 0, 0, tzinfo=UTC)  # 08:00 in Taipei, a Tuesday
@@ -55,9 +56,30 @@ def _run(home: Path, *arguments: str, database_url: str | None = None) -> subpro
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,  # drawing the prints; only a machine with much else to do comes near
         check=False,
     )
+
+
+class ForkedServer(LiveServer):
+    """`ost serve` out of the nursery."""
+
+    def __init__(self, nursery: Nursery, home: Path, database_url: str, **settings: str):
+        super().__init__(home, database_url, **settings)
+        self._nursery = nursery
+
+    def _launched(self) -> Forked:
+        return self._nursery.start(["serve", "--port", str(self.port)], self._environment, self.log_file)
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory) -> Iterator[Nursery]:
+    """Where the stories on SQLite get their processes from; one for each worker."""
+    home = tmp_path_factory.mktemp("nursery")
+    _set_clock(home / "clock", LOADED_AT)
+    made = Nursery(ost_environment(home, **_settings(home / "clock")))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -86,12 +108,14 @@ def loaded_home(tmp_path_factory) -> Path:
 class Story:
     """One story's own network: `.url`, `.rows(sql)`, `.later(seconds=61)`, `.power_cut()`, `.verify()`."""
 
-    def __init__(self, home: Path, database_url: str):
-        self.home, self.database_url = home, database_url
+    def __init__(self, home: Path, database_url: str, nursery: Nursery | None = None):
+        self.home, self.database_url, self._nursery = home, database_url, nursery
         self.secrets = json.loads((home / "demo-secrets.json").read_text(encoding="utf-8"))
         self._database = Database(database_url)
         _set_clock(home / "clock", BEGINS_AT)
-        self.server = LiveServer(home, database_url, **_settings(home / "clock")).start()
+        settings = _settings(home / "clock")
+        made = ForkedServer(nursery, home, database_url, **settings) if nursery else LiveServer(home, database_url, **settings)
+        self.server = made.start()
 
     @property
     def url(self) -> str:
@@ -162,14 +186,38 @@ class Story:
     def today(self) -> str:
         return (self.now() + timedelta(hours=8)).date().isoformat()
 
+    def day(self, ahead: int) -> str:
+        """A day from today on, ISO."""
+        return (self.now() + timedelta(hours=8, days=ahead)).date().isoformat()
+
     def lines_of(self, dose_id: str) -> list[sa.Row]:
         return self.rows("SELECT * FROM register_line WHERE dose = :id ORDER BY at, line", id=dose_id)
 
     def verify(self) -> None:
         """`ost verify` finds nothing wrong."""
-        done = _run(self.home, "verify", "--json", database_url=self.database_url)
-        said = json.loads(done.stdout.strip().splitlines()[-1])
-        assert done.returncode == 0 and said["passed"], said["problems"]
+        if self._nursery:
+            log = self.home / "verify.log"
+            log.unlink(missing_ok=True)
+            environment = ost_environment(self.home, self.database_url, **_settings(self.home / "clock"))
+            code = self._nursery.start(["verify", "--json"], environment, log).wait()
+            written = log.read_text(encoding="utf-8")
+        else:
+            done = _run(self.home, "verify", "--json", database_url=self.database_url)
+            code, written = done.returncode, done.stdout
+        said = json.loads(written.strip().splitlines()[-1])
+        assert code == 0 and said["passed"], said["problems"]
+
+    def the_clock_works(self) -> None:
+        """`ost scheduler --once`: everything that runs by the clock runs now."""
+        if self._nursery:
+            log = self.home / "scheduler.log"
+            environment = ost_environment(self.home, self.database_url, **_settings(self.home / "clock"))
+            code = self._nursery.start(["scheduler", "--once"], environment, log).wait()
+            said = log.read_text(encoding="utf-8")
+        else:
+            done = _run(self.home, "scheduler", "--once", database_url=self.database_url)
+            code, said = done.returncode, done.stdout + done.stderr
+        assert code == 0, said
 
     # --- the machine ------------------------------------------------------------------
 
@@ -185,9 +233,9 @@ class Story:
 
 
 @contextmanager
-def _told(loaded: Path, home: Path, database_url: str | None) -> Iterator[Story]:
+def _told(loaded: Path, home: Path, database_url: str | None, nursery: Nursery | None) -> Iterator[Story]:
     shutil.copytree(loaded, home, ignore=shutil.ignore_patterns(*(("ost.db",) if database_url else ())))
-    story = Story(home, database_url or f"sqlite:///{home / 'ost.db'}")
+    story = Story(home, database_url or f"sqlite:///{home / 'ost.db'}", nursery)
     try:
         yield story
     finally:
@@ -195,9 +243,9 @@ def _told(loaded: Path, home: Path, database_url: str | None) -> Iterator[Story]
 
 
 @pytest.fixture
-def story(loaded_home, tmp_path) -> Iterator[Story]:
+def story(loaded_home, tmp_path, nursery) -> Iterator[Story]:
     """A story on SQLite, the database a newcomer has."""
-    with _told(loaded_home, tmp_path / "home", None) as told:
+    with _told(loaded_home, tmp_path / "home", None, nursery) as told:
         yield told
 
 
@@ -215,5 +263,5 @@ def postgres_story(loaded_home, tmp_path, databases) -> Iterator[Story]:
         source.close()
 
     databases.template("postgresql", "story", copy)
-    with databases.clone("postgresql", "story") as url, _told(loaded_home, tmp_path / "home", url) as told:
+    with databases.clone("postgresql", "story") as url, _told(loaded_home, tmp_path / "home", url, None) as told:
         yield told

@@ -20,7 +20,7 @@ from tests.plugins.browser import on_screen
 LANGUAGES = {"zh-TW": "zh_Hant_TW", "en": "en", "zh-CN": "zh_Hans_CN"}
 PREPARE = {"zh-TW": "備藥", "en": "Prepare", "zh-CN": "备药"}
 SWALLOWED = {"zh-TW": "已服下", "en": "Swallowed", "zh-CN": "已服下"}
-PATIENCE_MS = 30_000  # a touch is drawn, extracted and matched first; on a busy machine that takes a while
+PATIENCE_MS = 90_000  # a touch is drawn, extracted and matched first; on a busy machine that takes a while
 REACTION_MS = 450  # nobody is quicker; the page takes no tap on a button that came up 0.4 s ago
 LOCKED = re.compile("/locked")
 AS_A_SCANNER = """() => {

@@ -11,9 +11,9 @@ from pathlib import Path
 if os.environ.get("STORY_CLOCK"):
     import ost.clock
 
-    _file = Path(os.environ["STORY_CLOCK"])
-
     def _now() -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=float(_file.read_text(encoding="ascii")))
+        # Asked for each time: one process may be forked from another with a file of its own.
+        seconds = Path(os.environ["STORY_CLOCK"]).read_text(encoding="ascii")
+        return datetime.now(UTC) + timedelta(seconds=float(seconds))
 
     ost.clock.now = _now
