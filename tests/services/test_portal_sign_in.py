@@ -8,7 +8,6 @@ from datetime import timedelta
 import pyotp
 import pytest
 import sqlalchemy as sa
-from argon2 import PasswordHasher
 
 from ost import policies
 from ost.errors import Refusal
@@ -17,14 +16,10 @@ from ost.models.patient import patient
 from ost.models.portal import portal_code, portal_event, portal_factor, portal_session
 from ost.services import card_pin, patients, sealed
 from ost.services.messages import contacts
-from ost.services.portal import factors, help, pin, recover, sessions, sign_in, tries
+from ost.services.portal import factors, help, pin, sessions, sign_in, tries
 from ost.services.portal.sign_in import Begun, NotSignedIn, Place, SignedIn
-from ost.services.work import Actor
 from tests import make
-
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-HERE = Place("device-a", "Chrome, Android")
-THERE = Place("device-b", "Firefox, Windows")
+from tests.portal import CHEAP, HERE, THERE, begin, session_of, set_patient, switch_on
 
 
 @pytest.fixture(autouse=True)
@@ -43,23 +38,6 @@ def clinic(house):
 def number(house, clinic):
     with house.read() as tx:
         return tx.execute(sa.select(patient.c.number).where(patient.c.id == clinic.patient)).scalar_one()
-
-
-def begin(house, number, typed=make.PATIENT_PIN, place=HERE):
-    return sign_in.begin(house, number, typed, place)
-
-
-def session_of(house, done) -> sessions.PortalSession:
-    return sessions.find(house, done.token)
-
-
-def phone(house, person: str) -> str:
-    """A telephone that was found to be theirs."""
-    actor = Actor(f"patient:{person}")
-    id_ = contacts.set(house, actor, person, contacts.SMS, "0912 345 678")
-    with house.db.begin() as tx:
-        tx.execute(sa.text("UPDATE patient_contact SET verified_at = at"))
-    return id_
 
 
 def sent_code(house, person: str) -> str:
@@ -115,9 +93,9 @@ def test_the_cards_code_is_as_good_as_the_number_and_counted_with_it(house, clin
 def test_whoever_it_is_one_check_is_computed_and_one_answer_given(house, clinic, number, who, monkeypatch):
     """Counted, not timed: the number of hashes and of rows written is the same for everybody."""
     if who == "inactive":
-        _set(house, clinic, active=False)
+        set_patient(house, clinic, active=False)
     if who in ("without_pin", "forgotten"):
-        _set(house, clinic, pin_hash=None, active=who != "forgotten")
+        set_patient(house, clinic, pin_hash=None, active=who != "forgotten")
     name = {"nobody": "Z-9999", "empty": "", "odd": "\u202e' OR 1=1 --"}.get(who, number)
     checks = []
     verify = patients._HASHER.verify
@@ -139,11 +117,6 @@ class _Counting:
     def verify(self, stored, typed):
         self._checks.append(stored)
         return self._verify(stored, typed)
-
-
-def _set(house, clinic, **values):
-    with house.db.begin() as tx:
-        tx.execute(sa.update(patient).where(patient.c.id == clinic.patient).values(**values))
 
 
 def test_the_lock_out_of_a_number_nobody_has_is_the_same(house, clinic, number, clock):
@@ -225,7 +198,7 @@ def test_a_pin_changed_while_it_was_looked_at_opens_nothing(house, clinic, numbe
 
     def slow(stored, typed):
         answer = real(stored, typed)
-        _set(house, clinic, pin_hash=patients.hash_pin("864209"))
+        set_patient(house, clinic, pin_hash=patients.hash_pin("864209"))
         return answer
 
     monkeypatch.setattr(patients, "pin_matches", slow)
@@ -280,7 +253,7 @@ def test_every_session_ends_with_the_pin_and_with_the_person(house, clinic, numb
     elif how == "forgotten":
         _forget(house, clinic)
     else:
-        _set(house, clinic, active=False)
+        set_patient(house, clinic, active=False)
     assert session_of(house, first) is None and session_of(house, second) is None
     assert begin(house, number).code == sign_in.WRONG, "the old PIN opens nothing"
 
@@ -292,7 +265,7 @@ def _forget(house, clinic):
     done = begin(house, number)
     patients.forget(house, make.make_account(house, "admin"), stranger, "asked for it")
     assert session_of(house, done) is None
-    _set(house, clinic, active=False)
+    set_patient(house, clinic, active=False)
 
 
 def test_somebody_new_in_the_same_browser_ends_the_session_before(house, clinic, number):
@@ -302,19 +275,6 @@ def test_somebody_new_in_the_same_browser_ends_the_session_before(house, clinic,
 
 
 # --- codes ---------------------------------------------------------------------------
-
-
-def switch_on(house, number, kind):
-    """(session, secret) of a person whose sign-in asks for a code."""
-    here = session_of(house, begin(house, number))
-    if kind == "sms":
-        phone(house, here.patient)
-        factors.set_sms(house, here, True, make.PATIENT_PIN)
-        return here, None
-    secret = factors.begin_totp(house, here, make.PATIENT_PIN)
-    assert not factors.asked(house, here.patient).any, "not asked for before it was confirmed"
-    assert factors.confirm_totp(house, here, pyotp.TOTP(secret).at(house.now()))
-    return here, secret
 
 
 def test_an_authenticator_is_asked_for_and_each_code_works_once(house, clinic, number, clock):
@@ -449,91 +409,3 @@ def test_a_new_browser_is_told_the_first_one_is_not(house, clinic, number):
     begin(house, number, place=THERE)
     with house.read() as tx:
         assert tx.execute(query).scalar() == 1
-
-
-# --- PIN -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("new", "again", "field"),
-    [
-        ("8642", "8642", "new"),
-        ("123456", "123456", "new"),
-        ("790503", "790503", "new"),
-        ("86420a", "86420a", "new"),
-        ("864209", "864208", "again"),
-    ],
-)
-def test_a_new_pin_has_six_digits_nobody_guesses(house, clinic, number, new, again, field):
-    here = session_of(house, begin(house, number))
-    with pytest.raises(Refusal) as refused:
-        pin.change(house, here, make.PATIENT_PIN, new, again)
-    assert list(refused.value.fields) == [field]
-
-
-def test_a_nurse_gives_a_pin_and_takes_a_lost_telephones_code_away(house, clinic, number):
-    switch_on(house, number, "sms")
-    for n in range(15):
-        begin(house, number, "135790", Place(f"d{n}"))
-    nurse = make.make_account(house, "nurse")
-    with pytest.raises(Refusal) as refused:
-        help.give_pin(house, nurse, clinic.patient, "864209", "864209", "")
-    assert "seen_by" in refused.value.fields
-    help.give_pin(house, nurse, clinic.patient, "864209", "864209", "document")
-    assert isinstance(begin(house, number, "864209"), Begun)
-    help.take_codes_away(house, nurse, clinic.patient, "document")
-    assert isinstance(begin(house, number, "864209"), SignedIn)
-    with house.read() as tx:
-        by = tx.execute(sa.select(portal_event.c.by).where(portal_event.c.what == "pin_given")).scalar_one()
-    assert by == nurse.id
-
-
-def test_nobody_from_elsewhere_gives_a_pin(house, clinic):
-    make.make_site(house, "TPE1")
-    for actor in (make.make_account(house, "nurse", scope="TPE1"), make.make_account(house, "prescriber")):
-        with pytest.raises(Refusal, match=r"patient_unknown|not_permitted"):
-            help.give_pin(house, actor, clinic.patient, "864209", "864209", "finger")
-
-
-# --- a lost number -------------------------------------------------------------------
-
-
-def _paper(house, actor, site, national_id="A123456789", born="1979-05-03"):
-    return recover.by_paper(house, actor, site, "national_id_card", national_id, born)
-
-
-def test_a_lost_number_is_told_at_any_site_and_stands_in_the_persons_list(house, clinic, number):
-    make.make_site(house, "TPE1")
-    away = make.make_account(house, "nurse", scope="TPE1")
-    with house.read() as tx:
-        row = tx.execute(sa.select(patient).where(patient.c.id == clinic.patient)).one()
-        key = sealed.person_key(tx, house.keys, row.id)
-        national_id = sealed.unseal_text(key, row.id, "patient", "national_id", row.national_id_sealed)
-        born = sealed.unseal_text(key, row.id, "patient", "birth_date", row.birth_date_sealed)
-    _set(house, clinic, national_id_mac=house.keys.search_mac("national_id", national_id))
-    found = _paper(house, away, "TPE1", national_id, born)
-    assert found == recover.Found(number), "and nothing else"
-    from ost.models.audit import record_access
-
-    with house.read() as tx:
-        line = tx.execute(sa.select(record_access).where(record_access.c.page == recover.PAGE)).one()
-    assert (line.patient, line.account, line.site, line.why) == (clinic.patient, away.id, "TPE1", recover.WHY)
-    with pytest.raises(Refusal, match="portal_nobody_found"):
-        _paper(house, away, "TPE1", national_id, "1979-05-04")
-    with pytest.raises(Refusal, match="not_permitted"):
-        _paper(house, away, clinic.site, national_id, born)
-
-
-def test_nobody_reads_from_papers_who_is_in_treatment(house, clinic):
-    away = make.make_account(house, "nurse")
-    codes = []
-    for _ in range(8):
-        with pytest.raises(Refusal) as refused:
-            _paper(house, away, clinic.site, "B123456780")
-        codes.append(refused.value.code)
-    assert codes[0] == "portal_nobody_found" and codes[-1] == "portal_wait"
-
-
-def test_nobody_at_the_counter_no_number(house, clinic):
-    with pytest.raises(Refusal, match="portal_identity_old"):
-        recover.by_touch(house, clinic.nurse, clinic.counter)
