@@ -13,7 +13,7 @@ from flask import Response, redirect, render_template, request, url_for
 from flask_babel import gettext
 
 from ost import clock, policies
-from ost.errors import Refusal
+from ost.errors import N_, Refusal
 from ost.http import actor, allow, house
 from ost.rules import guest as rules
 from ost.rules.counties import COUNTIES
@@ -28,7 +28,13 @@ blueprint = desk.make_blueprint("guest_ask", __name__, "")
 blueprint.context_processor(lambda: guest_view.helpers())
 
 WINDOW_DAYS, MOST_DAYS = 14, 60
-SCOPES = ("site", "county", "anywhere")
+#: Whose move it is, as a nurse reads it.
+WAITS = {
+    rules.HOME: N_("Waits for the home prescriber"),
+    rules.GUEST: N_("Waits for the other site"),
+    rules.GUEST_PRESCRIBER: N_("Waits for a signature at the other site"),
+    rules.PATIENT: N_("Waits for the person's answer"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +210,7 @@ def result(request_id: str):
         number=patient_read.numbers(house(), [patient])[patient],
         patient=patient,
         at_home=found.line.home_site == desk.here(),
+        waits=gettext(WAITS[found.line.waits_for]) if found.line.waits_for in WAITS else "",
         why=guest_view.why(found.steps[-1].reason) if found.line.over else "",
         p=pass_paper.paper(patient, found.line.permit) if found.line.in_force else None,
     )

@@ -54,7 +54,9 @@ def paper(patient_id: str, permit: str | None) -> Paper | None:
 def qr_svg(text: str) -> str:
     """A QR code as a data URI: what it says reaches no address and no cache."""
     out = io.BytesIO()
-    segno.make(text, error="m", micro=False, boost_error=False).save(out, kind="svg", scale=8, border=2, light="#fff")
+    made = segno.make(text, error="m", micro=False, boost_error=False)
+    # No size of its own: it fills what page and paper give it, edge to edge. Four modules of quiet, as the norm asks.
+    made.save(out, kind="svg", omitsize=True, border=4, light="#fff")
     return "data:image/svg+xml;base64," + base64.b64encode(out.getvalue()).decode()
 
 
