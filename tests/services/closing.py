@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 
-from ost.models import guest
+from ost.errors import Refusal
+from ost.models import closure, guest, message, opening
+from ost.models.patient import patient
+from ost.models.prescription import hold
 from ost.services.closures.declare import Declared, declare
 from ost.services.closures.preview import Preview, preview
 from ost.services.closures.wanted import Wanted
+from ost.services.guest import ask as asking
 from ost.services.guest import binding
-from ost.services.work import Actor, House
-from tests.make import make_account, make_guest_site, make_patient, make_prescription, make_site
+from ost.services.guest.consent import NewConsent
+from ost.services.outcome import Ending, end
+from ost.services.promise import promise as promised
+from ost.services.work import SYSTEM, Actor, House, new_id
+from tests.make import (
+    dose_request,
+    make_account,
+    make_bottle,
+    make_guest_site,
+    make_patient,
+    make_prescription,
+    make_site,
+)
 from tests.permits import today_of
 
 #: HUA1 closes; NEAR is 11 km away, FAR 44 km, BEYOND 330 km.
@@ -78,3 +94,71 @@ def make_network(house: House, *, near: int = 2, far: int = 2, beyond: int = 5) 
         make_guest_site(house, code, lat_e6=lat, lon_e6=121_000_000, places=places[code], at_once=0)
     centre = make_account(house, "coordinator", scope="*", scope_kind="network")
     return Network(house, centre, make_account(house, "nurse", scope="HUA1"), today_of(house, "HUA1"))
+
+
+# --- what happens around it ---------------------------------------------------------
+
+TABLES = (
+    closure.closure, closure.closure_move, closure.closure_day, guest.guest_request, guest.guest_step,
+    guest.guest_permit, guest.permit_day, guest.permit_day_end, guest.guest_place, guest.guest_pass, opening.site_day,
+)  # fmt: skip
+
+
+def everything(net) -> dict[str, list]:
+    return {t.name: sorted(map(tuple, net.rows(t)), key=repr) for t in TABLES}
+
+
+def messages(net) -> list[tuple[str, str]]:
+    names = {i: n for n, i in net.people.items()}
+    return sorted((names[m.patient], m.kind) for m in net.rows(message.message))
+
+
+def hold_of(net, name: str) -> None:
+    with net.house.work(SYSTEM, "HUA1", "test.hold") as work:
+        row = {"patient": net.people[name], "site": "HUA1", "kind": "clinical", "reason_code": "medical_review"}
+        work.add(hold, id=new_id(), blocks=True, since=net.today, by="test", at=work.now, **row)
+
+
+def promise(net, name: str, site: str):
+    """A dose promised by a nurse of that site, from a bottle of that site."""
+    nurse, bottle = make_account(net.house, "nurse", scope=site), make_bottle(net.house, site)
+
+    class _Clinic:
+        patient, dose_ug, volume_ul = net.people[name], 60_000, 6_000
+
+    _Clinic.site, _Clinic.bottle = site, bottle
+    given = promised(net.house, nurse, dose_request(_Clinic))
+    assert given.state == "promised", given
+    return nurse, given.dose_id
+
+
+def give(net, name: str, site: str) -> None:
+    nurse, dose_id = promise(net, name, site)
+    end(net.house, nurse, Ending(dose_id, "swallowed"))
+
+
+def wish_to_go(net, name: str, site: str, *days):
+    """Asked at the home site's desk, and not decided."""
+    [person] = net.rows(patient, id=net.people[name])
+    nurse = make_account(net.house, "nurse", scope=person.home_site)
+    agreed = NewConsent(until=net.today + timedelta(days=30), sites=(site,))
+    return asking.ask(net.house, nurse, asking.Wanted(new_id(), net.people[name], site, days, consent=agreed))
+
+
+def at_once(*acts) -> list:
+    """Every act in a thread of its own, begun together; what each answered or raised, in their order."""
+    answers, start = [None] * len(acts), threading.Barrier(len(acts))
+
+    def run(n, act):
+        start.wait()
+        try:
+            answers[n] = act()
+        except Refusal as refusal:
+            answers[n] = refusal
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers

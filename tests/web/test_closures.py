@@ -17,8 +17,7 @@ from ost.services.closures import roster
 from ost.services.closures.undo import undo
 from tests.make import make_account
 from tests.plugins.clients import Api, assert_error, house_of, sign_in_as
-from tests.services.closing import make_network
-from tests.services.test_closures import give
+from tests.services.closing import give, make_network
 
 NAME, MASKED = "歐陽菲菲", "歐○○菲"
 URL = "/closures"
