@@ -24,7 +24,7 @@ WORDS = {
     **paper.ITEMS,
     "adult": N_("adult"),
     "minor": N_("minor"),
-    "open": N_("open"),
+    "open": N_("no source found"),
     "law": N_("law"),
     "guideline": N_("guideline"),
     "weak": N_("weak source"),

@@ -29,7 +29,7 @@ from ost.services.messages.outbox import WAITING
 from ost.services.work import SYSTEM, House, Work, new_id
 
 SENDING, SENT, GIVEN_UP, UNKNOWN, NOWHERE = "sending", "sent", "given_up", "unknown", "nowhere"
-CONSENT = "messages"
+
 #: As long as LINE keeps a key, less an hour for clocks; other gateways are believed for no longer.
 KEYS_KEPT = timedelta(hours=23)
 
@@ -185,7 +185,7 @@ def _way(house: House, work: Work, row, home, channels: Sequence[Channel]) -> En
     if work.now >= kinds.good_until(row.kind, data, row.created_at, home.tz):
         return Ended(GIVEN_UP, "too_late")
     today = clock.dosing_day(work.now, home.tz)
-    if not kinds.KINDS[row.kind].asked_for and not consents.stands(work.tx, row.patient, CONSENT, today):
+    if not kinds.KINDS[row.kind].asked_for and not consents.stands(work.tx, row.patient, consents.MESSAGES, today):
         return Ended(NOWHERE, "no_consent")
     try:
         reached = _reached(house, work, row)
