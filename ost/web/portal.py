@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, flash, make_response, redirect, render
 from flask import session as form_session
 from flask_babel import gettext
 
-from ost import clock
+from ost import clock, metrics
 from ost.answers import say
 from ost.gate import portal_cookie_name
 from ost.http import (
@@ -97,6 +97,7 @@ def sign_in():
         old=found.id if found else None,
     )
     if isinstance(done, service.NotSignedIn):
+        metrics.sign_ins.labels(done.code).inc()  # many of these in an hour are somebody trying numbers
         return _sign_in_page(target, _said(done)), 429 if done.seconds else 401
     if isinstance(done, service.SignedIn):
         return _in(done, target)
@@ -127,6 +128,7 @@ def give_code():
     done = service.give_code(house(), found, request.form.get("code", ""), _place())
     if isinstance(done, service.SignedIn):
         return _in(done, target)
+    metrics.sign_ins.labels(done.code).inc()
     status = 429 if done.seconds else 401
     if not done.over:
         return _code_page(target, found, _said(done)), status
@@ -148,6 +150,7 @@ def send_code():
 
 
 def _in(done: service.SignedIn, target: str):
+    metrics.sign_ins.labels("portal_signed_in").inc()
     form_session.clear()  # a new CSRF token for a new person
     response = make_response(redirect(target, 303))
     keep_cookie(response, portal_cookie_name(current_app), done.token)
