@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from flask import Response, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from ost import clock
+from ost import clock, wording
 from ost.answers import say
 from ost.errors import N_, Refusal
 from ost.http import actor, allow, holds, house, quiet, site
@@ -21,7 +21,7 @@ from ost.reports import roster as paper
 from ost.reports.evaluation import render_pdf
 from ost.rules import closure as rules
 from ost.rules.schedule import DateError, parse_date
-from ost.services import evaluate_at_station
+from ost.services import evaluate_at_station, patient_read
 from ost.services.closures import read, room, roster
 from ost.services.closures.declare import Changed
 from ost.services.closures.declare import declare as declare_closure
@@ -29,6 +29,7 @@ from ost.services.closures.preview import Preview
 from ost.services.closures.preview import preview as preview_closure
 from ost.services.closures.undo import undo as undo_closure
 from ost.services.closures.wanted import MOST_DAYS, Wanted, places, reasons
+from ost.services.guest.settings import EQUIPMENT
 from ost.web import desk, guest_frame
 from ost.web.formats import own_calendar
 
@@ -148,6 +149,41 @@ def extra_room():
         raise Refusal("closure_percent_wrong") from None
     desk.done(gettext("Kept. It counts from the next closure on."))
     return redirect(url_for("closures.index"), 303)
+
+
+# --- what one person wishes -------------------------------------------------------
+
+
+@blueprint.get("/wish/<patient_id>")
+@allow("guest.ask")
+def wish(patient_id: str):
+    return _wish(patient_id, room.wish_of(house(), actor(), patient_id))
+
+
+def _wish(patient_id: str, wish: room.Wish | None, errors: dict | None = None):
+    return render_template(
+        "closures/wish.html",
+        patient_id=patient_id,
+        number=patient_read.numbers(house(), [patient_id])[patient_id],
+        wish=wish,
+        sites=[(code, wording.site_name(code)) for code in room.sites_to_wish_for(house())],
+        equipment=guest_frame.choices(EQUIPMENT),
+        errors=errors or {},
+    )
+
+
+@blueprint.post("/wish/<patient_id>")
+@allow("guest.ask")
+def set_wish(patient_id: str):
+    wished = room.Wish(request.form.get("site", "")[:12] or None, tuple(request.form.getlist("equipment"))[:20])
+    try:
+        room.set_wish(house(), actor(), patient_id, wished.site, wished.equipment)
+    except Refusal as refusal:
+        if refusal.code != "input_invalid":
+            raise
+        return _wish(patient_id, wished, desk.problems(refusal)), 422
+    desk.done(gettext("Kept. It counts when their site closes."))
+    return redirect(url_for("closures.wish", patient_id=patient_id), 303)
 
 
 def _wanted() -> Wanted:

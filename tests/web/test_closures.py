@@ -285,6 +285,22 @@ def test_more_room_in_an_emergency_is_the_sites_own_to_set(net, pages):
     assert elsewhere.post(f"{URL}/room", {"extra_percent": "50"}).status_code == 403
 
 
+def test_a_persons_wish_is_kept_at_their_own_site(net, nurse, pages):
+    path = f"{URL}/wish/{net.people['a']}"
+    assert "No wish" in text(nurse.get(path))
+    assert nurse.post(path, {"site": "FAR", "equipment": "step_free"}).status_code == 303
+    [row] = net.rows(closure.patient_wish)
+    assert (row.patient, row.site, json.loads(row.equipment)) == (net.people["a"], "FAR", ["step_free"])
+    for wrong in ({"site": "NOWHERE"}, {"equipment": "a throne"}):
+        assert nurse.post(path, wrong).status_code == 422
+    assert nurse.post(path, {"site": ""}).status_code == 303
+    assert net.rows(closure.patient_wish) == []
+    stranger = pages(make_account(net.house, "nurse", scope="FAR"), site="FAR")
+    for answer in (stranger.get(path), stranger.post(path, {"site": "FAR"}), nurse.get(f"{URL}/wish/nobody")):
+        assert answer.status_code == 404
+    assert net.rows(closure.patient_wish) == []
+
+
 # --- by program ------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from ost import canonical
 from ost.errors import Refusal
 from ost.models import closure, opening
 from ost.models.patient import patient
+from ost.models.site import site as site_
 from ost.services.access import may, require
 from ost.services.guest.settings import EQUIPMENT
 from ost.services.work import Actor, House, loads
@@ -73,6 +74,14 @@ def set_wish(house: House, actor: Actor, patient_id: str, site: str | None, equi
             row = {"patient": patient_id, "site": site, "equipment": canonical.text(chosen), "by": actor.id}
             work.add(_WISH, **row, at=work.now)
         work.payload = {"site": site, "equipment": chosen}
+
+
+def sites_to_wish_for(house: House) -> list[str]:
+    """Codes of the active sites that take guests, by county."""
+    g, s = opening.guest_site, site_
+    query = sa.select(s.c.id).join(g, g.c.site == s.c.id).where(s.c.active, g.c.listed).order_by(s.c.county, s.c.id)
+    with house.read() as tx:
+        return list(tx.execute(query).scalars())
 
 
 def _home(house: House, actor: Actor, patient_id: str) -> str:
