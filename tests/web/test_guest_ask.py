@@ -67,19 +67,16 @@ def test_opening_the_form_is_a_reading_of_the_record(world, desk):
     assert [(r.account, r.site) for r in looked] == [(world.nurse.id, HOME)]
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
+def test_what_is_missing_is_said_and_nothing_is_asked(world, desk):
+    for changes, said in (
         ({"agreed": ""}, "tick it when the person agrees"),
         ({"day": []}, "Choose at least one day"),
         ({"day": ["soon"]}, "Choose at least one day"),
         ({"site": ""}, "Choose a site"),
         ({"site": "NONE"}, "Choose a site"),
-    ],
-)
-def test_what_is_missing_is_said_and_nothing_is_asked(world, desk, changes, said):
-    answer = desk.post(f"/patients/{world.patient}/guest", fields(world, **changes))
-    assert answer.status_code == 422 and said in text(answer)
+    ):
+        answer = desk.post(f"/patients/{world.patient}/guest", fields(world, **changes))
+        assert answer.status_code == 422 and said in text(answer), changes
     assert requests_of(world) == [] and world.rows(lookup.consent) == []
 
 

@@ -310,20 +310,19 @@ def test_a_no_of_the_own_clinic_has_its_reason_and_a_telephone_number(world, me)
     assert 'href="tel:03-000-0000"' in page and "Ask for other days" in page and "/me/guest/check" not in page
 
 
-@pytest.mark.parametrize("state", rules.STATES)
-def test_every_state_says_where_it_is_and_offers_only_what_is_possible(world, me, state):
-    request = world.asked(3).request_id
-    with world.house.db.begin() as tx:
-        head = guest.guest_head
-        waits = rules.waits_for(state)
-        tx.execute(head.update().where(head.c.request == request).values(state=state, waits_for=waits))
-    answer = me.get(f"/me/guest/{request}")
-    page = text(answer)
-    assert answer.status_code == 200 and guest_view.STATES[state][1] in page
-    assert (f"/me/guest/{request}/cancel" in page) == ("cancel" in rules.actions_for(state, rules.PATIENT))
-    assert (f"/me/guest/{request}/change" in page) == (state in rules.IN_FORCE)
-    assert "Show my pass" not in page, "there is no pass"
-    assert guest_view.STATES[state][1] in text(me.get("/me/guest"))
+def test_every_state_says_where_it_is_and_offers_only_what_is_possible(world, me):
+    request, head = world.asked(3).request_id, guest.guest_head
+    for state in rules.STATES:
+        with world.house.db.begin() as tx:
+            values = {"state": state, "waits_for": rules.waits_for(state)}
+            tx.execute(head.update().where(head.c.request == request).values(**values))
+        answer = me.get(f"/me/guest/{request}")
+        page = text(answer)
+        assert answer.status_code == 200 and guest_view.STATES[state][1] in page, state
+        assert (f"/me/guest/{request}/cancel" in page) == ("cancel" in rules.actions_for(state, rules.PATIENT)), state
+        assert (f"/me/guest/{request}/change" in page) == (state in rules.IN_FORCE), state
+        assert "Show my pass" not in page, "there is no pass"
+        assert guest_view.STATES[state][1] in text(me.get("/me/guest")), state
 
 
 # --- nobody else's ---------------------------------------------------------------------
