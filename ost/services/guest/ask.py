@@ -178,7 +178,13 @@ def _ask(house: House, work: Work, person, wanted: Wanted, who: steps.Who, diges
     )
     beside = _days_of(work, wanted.replaces, wanted.days)
     book.take_places(
-        work, request=row["id"], patient=person.id, site=wanted.site, days=wanted.days, second=beside
+        work,
+        request=row["id"],
+        patient=person.id,
+        site=wanted.site,
+        days=wanted.days,
+        second=beside,
+        known=seen.opened,
     )
     state = flow.advance(house, work, row["id"], seen, reasons)
     if state not in rules.IN_FORCE:

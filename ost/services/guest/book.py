@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 import sqlalchemy as sa
@@ -16,18 +16,27 @@ _P = guest.guest_place
 
 
 def take_places(
-    work: Work, *, request: str, patient: str, site: str, days: Iterable[date], second: Collection[date] = ()
+    work: Work,
+    *,
+    request: str,
+    patient: str,
+    site: str,
+    days: Iterable[date],
+    second: Collection[date] = (),
+    known: Mapping[tuple[str, date], calendar.OpenDay] | None = None,
 ) -> None:
     """A place at `site` on each of `days`; on those in `second`, beside the one the person has, until one of both goes.
 
-    The patient is locked; the site's lock is taken here, if not before.
+    The patient is locked. `known`: what `calendar.open_days` said of the site under its lock; else it is locked and
+    read here.
 
     Refusal("guest_place_gone", days=...) where a day is closed or full; ("guest_day_taken", days=...) where the
     person has a place that day already, wherever. Nothing is taken unless all are.
     """
     wanted = sorted(set(days))
-    calendar.lock_sites(work, [site])
-    open_ = calendar.open_days(work.tx, [site], wanted)
+    if known is None:
+        calendar.lock_sites(work, [site])
+    open_ = calendar.open_days(work.tx, [site], wanted) if known is None else known
     gone = [d for d in wanted if (site, d) not in open_ or open_[site, d].free < 1]
     if gone:
         raise Refusal("guest_place_gone", days=", ".join(d.isoformat() for d in gone))

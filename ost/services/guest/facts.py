@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ost import clock, policies
+from ost import policies
 from ost.errors import Refusal
 from ost.models import guest, opening, prescription
 from ost.models import site as sites
@@ -79,6 +79,7 @@ class Seen:
     home: Place
     there: Place
     now: datetime
+    opened: dict[tuple[str, date], calendar.OpenDay]  # of the guest site, as read with the facts
 
     @property
     def distance_m(self) -> int | None:
@@ -151,7 +152,7 @@ def gather_guest(
         consent_until=agreed[1] if agreed else None,
     )
     packs = tuple(policies.policy(name) for name in dict.fromkeys((home.policy, there.policy)))
-    return Seen(facts, packs, _place(home), _place(there), now)
+    return Seen(facts, packs, _place(home), _place(there), now, open_)
 
 
 def _place(row) -> Place:
@@ -178,11 +179,3 @@ def _stay(wanted: tuple[date, ...], booked: set[date]) -> int:
         longest = max(longest, (last - first).days + 1)
     return longest
 
-
-def closes_at(site_tz: str, day: date, closes: str) -> datetime:
-    """The instant a site closes on `day`."""
-    return datetime.combine(day, time.fromisoformat(closes), ZoneInfo(site_tz)).astimezone(UTC)
-
-
-def home_day(tz: str, now: datetime) -> date:
-    return clock.dosing_day(now, tz)
