@@ -178,6 +178,12 @@ def test_hours_of_a_day_and_a_site_that_opens_again(net):
     assert net.whither(net.preview(from_time="10:00")) == {"a": "NEAR"}
     stays = net.preview(from_time="06:00", to_time="09:00")
     assert (net.whither(stays), stays.moved) == ({"a": "HUA1"}, 0)
+    done = net.close(from_time="06:00", to_time="09:00")
+    assert (net.where("a"), messages(net)) == ([None], [("a", "closure_later")])
+    with net.house.read() as tx:
+        assert calendar.open_days(tx, ["HUA1"], [net.today])["HUA1", net.today].opens == "09:00"
+    undo(net.house, net.centre, done.id)
+    assert messages(net) == [("a", "closure_later"), ("a", "closure_undone")]
     # Half an hour of dosing is no reason to wait.
     assert net.whither(net.preview(from_time="06:00", to_time="11:00")) == {"a": "NEAR"}
 

@@ -366,11 +366,13 @@ def _tell(work: Work, made: str, found: Preview, requests: list[_Request], numbe
         news.append(outbox.News(r.patient, "closure_moved", moved_key(made, r.patient, r.site), told))
     others: dict[tuple[str, str | None], list[rules.Move]] = defaultdict(list)
     for m in found.moves:
-        if m.why not in rules.MOVED and m.why != rules.STAYS:
+        if m.why not in rules.MOVED:
             others[m.patient, m.to_site].append(m)
     for (person, to_site), moves in others.items():
         told = {"site": moves[0].from_site, "days": [m.day.isoformat() for m in moves]}
         kind = "closure_nowhere" if to_site is None else "closure_moved"
+        if moves[0].why == rules.STAYS:
+            kind = "closure_later"
         told |= {} if to_site is None else {"to_site": to_site}
         news.append(outbox.News(person, kind, moved_key(made, person, to_site), told))
     outbox.tell_many(work, news)

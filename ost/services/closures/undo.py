@@ -222,7 +222,7 @@ def _give_back(work: Work, back: dict[tuple[str, str], list[date]], left: dict[s
 def _tell(work: Work, row: sa.Row, counts: _Counts, today: date) -> None:
     """Whoever was sent away, or told that there is no place, hears that the site is open after all."""
     query = sa.select(_M.c.patient, _M.c.day, _M.c.from_site).where(
-        _M.c.closure == row.id, _M.c.day >= today, _M.c.to_site.is_(None)
+        _M.c.closure == row.id, _M.c.day >= today, sa.or_(_M.c.to_site.is_(None), _M.c.to_site == _M.c.from_site)
     )
     for m in work.tx.execute(query):
         counts.told[m.patient].append(m.day)

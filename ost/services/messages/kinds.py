@@ -80,6 +80,9 @@ KINDS = MappingProxyType(
             N_("Your booking is complete: %(booking)s. A summary is on your page."), days_matter=False
         ),
         "closure_moved": Kind(N_("Change of place: %(address)s. Details are on your page.")),
+        "closure_later": Kind(
+            N_("Your usual place opens later: %(booking)s. Please call%(phone)s before you set out.")
+        ),
         "closure_nowhere": Kind(N_("Your usual place is closed: %(booking)s. Please call%(phone)s.")),
         "closure_undone": Kind(N_("Your usual place is open after all: %(booking)s. The change is void.")),
         CODE: Kind(
