@@ -35,7 +35,7 @@ STATES = {
 }  # fmt: skip
 #: action -> what happened, in the past tense. By whom stands beside it.
 ACTIONS = {
-    "ask": N_("Asked for"),
+    "ask": N_("It was asked for"),
     "declare": N_("Arranged because your site had to close"),
     "question": N_("A question for you"),
     "answer": N_("You answered"),

@@ -88,4 +88,4 @@ def days(count: int) -> str:
 
 
 def places(count: int) -> str:
-    return ngettext("%(num)s place", "%(num)s places", count)
+    return ngettext("%(num)s free place", "%(num)s free places", count)

@@ -85,7 +85,7 @@ def test_from_the_place_to_the_pass_by_links_and_forms_alone(world, me):
     assert f"/me/guest/days?site={THERE}" in where and f"site={FAR}" not in where
     days = text(me.get(f"/me/guest/days?site={THERE}"))
     first = world.day(1).isoformat()
-    assert f'value="{first}"' in days and "4 places" in days
+    assert f'value="{first}"' in days and "4 free places" in days
     why = text(me.get(f"/me/guest/why?site={THERE}&day={first}"))
     assert "family" in why and 'value="" checked' in why
     agree = text(me.get(f"/me/guest/agree?site={THERE}&day={first}&reason=family"))
