@@ -84,7 +84,7 @@ def before(slug: str):
         one=one,
         name=gettext(name),
         meaning=gettext(meaning),
-        follows=[said for said in map(_follows, found) if said],
+        follows=[said for said in map(follows, found) if said],
     )
 
 
@@ -114,7 +114,7 @@ def _index(errors: dict | None = None, error: dict | None = None) -> str:
             "name": gettext(name),
             "meaning": gettext(meaning),
             "standing": [c for c in mine if c.kind == kind and c.stands],
-            "fingers": _fingers() if kind == consents.FINGERPRINTS else 0,
+            "fingers": fingers_of(here.patient) if kind == consents.FINGERPRINTS else 0,
             "dated": kind in consents.DATED,
             "asked_with_booking": kind == consents.GUEST_DOSING,
         }
@@ -126,20 +126,20 @@ def _index(errors: dict | None = None, error: dict | None = None) -> str:
         kinds=kinds,
         before=[c for c in mine if not c.stands],
         names=names,
-        reach=_reach,
+        reach=reach,
         terms=[d for n in TERMS if (d := today + timedelta(days=n)) <= most] or [most],
         errors=errors or {},
         error=error,
     )
 
 
-def _fingers() -> int:
+def fingers_of(patient_id: str) -> int:
     """Kept fingers, also of those enrolled before a consent was written down for it."""
-    found = consents.consequences(house(), portal_session().patient, consents.FINGERPRINTS)
+    found = consents.consequences(house(), patient_id, consents.FINGERPRINTS)
     return next((c.data["count"] for c in found if c.code == "fingers_wiped"), 0)
 
 
-def _reach(scope) -> str:
+def reach(scope) -> str:
     """Where a consent to guest dosing reaches, in words."""
     if not scope or scope.get("anywhere"):
         return gettext("everywhere")
@@ -173,7 +173,7 @@ def _day(text: str) -> date | None:
         raise Refusal("input_invalid", fields={"until": ["consent_day_wrong"]}) from None
 
 
-def _follows(found: consents.Consequence) -> dict | None:
+def follows(found: consents.Consequence) -> dict | None:
     """One consequence in words. `ends`: something is no longer there afterwards."""
     data = found.data
     if found.code in ("permit_ends", "request_ends"):

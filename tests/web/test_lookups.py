@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from devices.fingerprints.gallery import Candidate
 from ost.models import audit
 from ost.models.lookup import consent_end, duplicate_case, duplicate_decision, emergency_access
-from ost.services import duplicate_cases, patients
+from ost.services import consents, duplicate_cases, patients
 from ost.services.faces import clean_face
 from ost.services.patients import set_face
 from ost.services.work import Actor
 from tests import make
+from tests.permits import days_from, make_permit, state_of
 from tests.plugins.clients import house_of
 from tests.services.test_patients import photograph
 from tests.web.test_counter import URL, screen
@@ -181,3 +182,34 @@ def test_a_case_is_decided_on_its_page(house, pages, clinic, stranger):
         assert pages(actor, site="HUA1").get(f"/duplicates/{case}").status_code in (403, 404)
     assert reviewer.get(f"/patients/{stranger}").status_code in (302, 403, 404)
     assert reviewer.get(f"/duplicates/{case}/face/third").status_code == 404
+
+
+# --- what else a person without a phone agreed to ----------------------------------------------
+
+
+def test_at_the_desk_what_follows_is_read_out_before_a_consent_is_taken_back(pages, house, clinic):
+    make.make_site(house, "TPE1", county="TPE")
+    make.make_guest_site(house, "TPE1")
+    permit = make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0, 1))
+    window = pages(make.make_account(house, "case_manager"))
+    window.post("/workplace", {"site": "HUA1"})
+    url = f"/lookups/{clinic.patient}"
+    assert "until" in window.get(url).get_data(as_text=True)
+    page = window.get(f"{url}/agreed/days/back").get_data(as_text=True)
+    assert "ends" in page and state_of(house, permit.request) == "confirmed"
+    window.post(f"{url}/agreed/news")
+    window.post(f"{url}/agreed/days/back")
+    assert state_of(house, permit.request) == "ended"
+    standing = {c.kind for c in consents.of_patient(house, clinic.prescriber, clinic.patient) if c.stands}
+    assert standing == {"messages"}
+    assert window.get(f"{url}/agreed/elsewhere/back").status_code == 404
+
+
+def test_a_desk_of_another_site_takes_nothing_back(pages, house, clinic):
+    make.make_site(house, "TPE1", county="TPE")
+    make.make_guest_site(house, "TPE1")
+    permit = make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0, 1))
+    window = pages(make.make_account(house, "case_manager", scope="TPE1"))
+    window.post("/workplace", {"site": "TPE1"})
+    assert window.post(f"/lookups/{clinic.patient}/agreed/days/back").status_code == 403
+    assert state_of(house, permit.request) == "confirmed"
