@@ -7,9 +7,9 @@ from datetime import date
 import sqlalchemy as sa
 
 from ost.models import fee
-from ost.rules.fees import ITEMS, PER_DOSE
-from ost.services.fees import charge, tariff
-from ost.services.work import House, new_id
+from ost.rules.fees import CLASSES, ITEMS, PER_DOSE
+from ost.services.fees import charge
+from ost.services.work import SYSTEM, House, new_id
 from tests.make import make_account
 
 DAY = date(2026, 3, 10)
@@ -21,17 +21,18 @@ def network(house: House, *roles: str):
 
 def make_tariff(house: House, *, percent: int | None = 60, cap: int | None = None, county: str = "HUA", **amounts) -> None:
     """NT$500 to set up, 200 a dose, 300 a signature, unless said otherwise (None: not published)."""
-    actor, prices = network(house), {"set_up": 500, "per_dose": 200, "countersign": 300} | amounts
-    for item in ITEMS:
-        for patient_class in ("adult", "minor"):
-            row = {"item": item, "county": None, "patient_class": patient_class, "amount_ntd": prices[item]}
-            dated = {"from_day": date(2020, 1, 1), "to_day": None, "source": "invented for a test", "status": "weak"}
-            tariff.add_item(house, actor, **row, payer_share_percent=percent, **dated)
-    if cap is not None:
-        for year in (2025, 2026, 2027):
-            for patient_class in ("adult", "minor"):
-                named = {"county": county, "year": year, "patient_class": patient_class}
-                tariff.add_cap(house, actor, **named, cap_ntd=cap, source="invented for a test", status="weak")
+    prices = {"set_up": 500, "per_dose": 200, "countersign": 300} | amounts
+    marked = {"source": "invented for a test", "status": "weak", "by": "test"}
+    with house.work(SYSTEM, None, "test.tariff") as work:
+        for item in ITEMS:
+            for patient_class in CLASSES:
+                row = {"id": new_id(), "item": item, "patient_class": patient_class, "amount_ntd": prices[item]}
+                dated = {"payer_share_percent": percent, "from_day": date(2020, 1, 1), "at": work.now}
+                work.add(fee.fee_item, **row, **dated, **marked)
+        for year in (2025, 2026, 2027) if cap is not None else ():
+            for patient_class in CLASSES:
+                named = {"id": new_id(), "county": county, "year": year, "patient_class": patient_class}
+                work.add(fee.subsidy_cap, **named, cap_ntd=cap, at=work.now, **marked)
 
 
 def subject(person: str, *, site: str = "TPE1", day: date = DAY, kind: str = PER_DOSE, home: str = "HUA1"):
