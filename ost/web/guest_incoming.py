@@ -46,7 +46,7 @@ def index():
 def places_said(day: incoming.IncomingDay) -> str:
     """The bar in words."""
     if day.opening is None:
-        return gettext("closed")
+        return gettext("closed that day")
     free = day.opening.places - day.taken
     if free < 0:
         return gettext("%(n)s of %(m)s taken, %(over)s too many", n=day.taken, m=day.opening.places, over=-free)
