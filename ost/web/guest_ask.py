@@ -155,6 +155,8 @@ def _chosen() -> tuple[date, ...]:
 
 def _send(who: For):
     """Ask. What the person said counts: nothing is sent before the nurse ticked that they agreed."""
+    if request.form.get("show") or request.form.get("from"):
+        return _form(who)  # another site's days, or other days of this one: nothing is asked yet
     code = who.here or request.form.get("site", "")[:12]
     days = _chosen()
     with house().read() as tx:

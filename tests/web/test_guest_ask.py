@@ -80,6 +80,15 @@ def test_what_is_missing_is_said_and_nothing_is_asked(world, desk):
     assert requests_of(world) == [] and world.rows(lookup.consent) == []
 
 
+def test_other_days_and_other_sites_are_looked_at_without_asking(world, desk):
+    url, later = f"/patients/{world.patient}/guest", world.day(14).isoformat()
+    data = fields(world, 2)
+    shown = text(desk.post(url, data | {"from": later}))
+    assert f'<input type="hidden" name="day" value="{world.day(2).isoformat()}">' in shown and f'value="{later}"' in shown
+    assert f'<option value="{FAR}" selected>' in text(desk.post(url, data | {"show": "1", "site": FAR}))
+    assert data["request_id"] in shown and requests_of(world) == [] and world.rows(lookup.consent) == []
+
+
 def test_where_there_is_no_room_others_are_named_and_the_days_stay_chosen(world, desk):
     for _ in range(4):
         world.ask(2, site=NEAR, patient_id=world.another_patient())

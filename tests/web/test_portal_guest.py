@@ -12,6 +12,7 @@ from pypdf import PdfReader
 
 from ost.http import LANGUAGES
 from ost.models import guest, lookup
+from ost.models.fee import fee_item
 from ost.models.patient import patient as patients
 from ost.rules import guest as rules
 from ost.services.guest import answer as verbs
@@ -446,3 +447,21 @@ def test_the_request_is_in_the_patients_name_alone(world, me, stay):
     with world.house.read() as tx:
         (step,) = tx.execute(sa.select(guest.guest_step).where(guest.guest_step.c.action == "ask")).all()
     assert step.by == f"patient:{world.patient}" and step.data == "{}"
+
+
+def test_the_fee_stands_on_the_page_before_the_booking_and_unknown_amounts_are_said(world, me):
+    assert "Ask your clinic: nobody has published an amount" in text(me.get(check_url(world, 2, 3)))
+    row = {
+        "county": None,
+        "patient_class": "adult",
+        "payer_share_percent": 0,
+        "from_day": world.day(-30),
+        "source": "test",
+        "status": "weak",
+        "by": "test",
+    }
+    with world.house.work(world.nurse, HOME, "test.fee") as work:
+        work.add(fee_item, id=new_id(), item="per_dose", amount_ntd=150, at=work.now, **row)
+    page = text(me.get(check_url(world, 2, 3)))
+    assert "You pay NT$\u00a0300, the health department NT$\u00a00" in page
+    assert "Not in it, because no amount is published: setting it up" in page
