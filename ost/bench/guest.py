@@ -43,7 +43,7 @@ def bench_guest(
         tell(f"{sites} sites and {people} people")
         home, ready = _furnish(made, people, closing, requests)
         today = clock.dosing_day(made.house.now(), TZ)
-        live = made.server(OST_PROCESSES="2", OST_THREADS=str(max(4, clients))).start()
+        live = made.server(OST_PROCESSES="1" if clients < 4 else "2", OST_THREADS=str(max(4, clients))).start()
         try:
             tell(f"{requests} requests by {clients} at once")
             instant = _ask(made, live.port, home, ready, clients, today)
