@@ -26,6 +26,7 @@ OPEN_ROUTES = {
     "sign_in.unlock_here",  # a colleague's PIN, at an enrolled counter only
     "sign_in.language",
     "api_sign_in.SignInView",
+    "portal.with_a_stroke",  # leads from /me/ to /me
     "portal.form",  # the patients' own sign-in
     "portal.sign_in",
     "portal.code",  # its second step: opened by the first one's session, which opens nothing else

@@ -65,6 +65,13 @@ def drop_cookie(response) -> None:
     )
 
 
+@blueprint.get("/")
+@open_route
+def with_a_stroke():
+    """As some type it."""
+    return redirect(url_for("portal.start"))
+
+
 @blueprint.get("")
 @patient_route
 def start():
