@@ -92,6 +92,9 @@ def send_code(house: House, actor: Actor, patient_id: str, contact_id: str) -> N
         )
         if work.tx.execute(recent).scalar_one() >= CODES_AN_HOUR:
             raise Refusal("contact_codes_too_many")
+        # A new code kills those before it.
+        before = sa.update(_P).where(_P.c.patient == patient_id, _P.c.purpose == PURPOSE, _P.c.used_at.is_(None))
+        work.tx.execute(before.where(_P.c.expires_at > work.now).values(expires_at=work.now))
         code, id_ = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}", new_id()
         work.add(
             _P,
@@ -118,7 +121,7 @@ def verify(house: House, actor: Actor, patient_id: str, contact_id: str, code: s
         row = work.tx.execute(
             sa.select(_P)
             .where(_P.c.patient == patient_id, _P.c.purpose == PURPOSE)
-            .order_by(_P.c.created_at.desc(), _P.c.id)
+            .order_by(_P.c.created_at.desc(), _P.c.expires_at.desc())
             .limit(1)
         ).one_or_none()
         if row is None or row.expires_at <= work.now:
