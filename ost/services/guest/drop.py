@@ -9,8 +9,8 @@ from datetime import date
 
 from ost.errors import Refusal
 from ost.rules import guest as rules
+from ost.services.guest import choices, flow, notices, passes
 from ost.services.guest import days as permit_days
-from ost.services.guest import flow, passes
 from ost.services.guest.act import Moved, acting
 from ost.services.work import Actor, House
 
@@ -26,6 +26,7 @@ def drop_day(house: House, actor: Actor, request_id: str, day: date, *, reason: 
     prepared on it; ("guest_day_over") for a day that is past."""
     with acting(house, actor, request_id, "drop_day") as step:
         work, head = step.work, step.head
+        choices.check(work.tx, "guest_cancel_reasons", head.home_site, reason, needed=False)
         home_today = step.look()[0].facts.today
         if day < home_today:
             raise Refusal("guest_day_over")
@@ -47,6 +48,9 @@ def drop_day(house: House, actor: Actor, request_id: str, day: date, *, reason: 
             site=head.site,
             days=[day.isoformat()],
         )
+        # The other end is not at this desk: it hears of it.
+        other = head.home_site if step.who.role == rules.GUEST else head.site
+        notices.tell_site(work, other, step.row, notices.GIVEN_UP, day=day)
         work.payload |= {"request": request_id, "day": day}
         return step.done()
 

@@ -19,7 +19,7 @@ UNUSED_DAY, TAKEN_OVER, CLOSED, GIVEN_UP, ORDER_CHANGED = KINDS = (
     "unused_day",  # home: a guest day passed without a dose
     "taken_over",  # home: a prescriber of the guest site ordered, because nobody answered
     "closed",  # home: the stay is over, its summary is there
-    "given_up",  # guest: a booked day will not be used
+    "given_up",  # the other end: a booked day, or all of them, will not be used there
     "order_changed",  # guest: another order from `day` on; it may have to be signed again
 )
 _N, _R = guest.guest_notice, guest.guest_request
