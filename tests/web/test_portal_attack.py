@@ -19,7 +19,7 @@ from ost.services import consents, patients, sessions
 from ost.services.messages import contacts
 from ost.services.portal import sessions as portal_sessions
 from ost.services.work import Actor
-from tests import make
+from tests import make, permits
 from tests.logs import said_by_log
 from tests.plugins.clients import Pages, house_of, make_app, sign_in_as, sign_in_patient
 from tests.portal import (
@@ -242,6 +242,8 @@ def others_ids(app, clinic) -> list[str]:
     house = house_of(app)
     other = make.make_patient(house, clinic.site)
     actor = Actor(f"patient:{other}")
+    make.make_site(house, "TPE1")
+    permits.make_permit(house, other, "TPE1", permits.days_from(house, clinic.site, 1, 2))
     contacts.set(house, actor, other, contacts.SMS, "0912 345 678")
     consents.give(house, actor, other, consents.MESSAGES)
     sign_in_patient(app, other)
@@ -251,13 +253,15 @@ def others_ids(app, clinic) -> list[str]:
             if "patient" in table.c and len(table.primary_key.columns) == 1:
                 key = next(iter(table.primary_key.columns))
                 ids |= {str(k) for k in tx.execute(sa.select(key).where(table.c.patient == other)).scalars()}
+        request = sa.text("SELECT request FROM guest_head WHERE patient = :other")
+        assert ids >= set(tx.execute(request, {"other": other}).scalars()), "their request is among them"
     return sorted(ids)
 
 
 def test_another_persons_ids_are_as_if_nobody_had_them(app, clinic, mine):
     """Every address with an id in it, with every id of somebody else's: 404, word for word as for an id nobody has."""
     browser, ids = mine(clinic.patient), others_ids(app, clinic)
-    assert len(ids) >= 4
+    assert len(ids) >= 7
     walked = 0
     for endpoint, method, rule in rules_of_patients(app):
         if not rule.arguments:
