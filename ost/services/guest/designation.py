@@ -18,6 +18,7 @@ from ost.models import guest, opening, site
 from ost.rules import guest as rules
 from ost.rules.medicines import FAMILY_OF
 from ost.services.access import require
+from ost.services.guest import follow
 from ost.services.work import Actor, House, Work, loads
 
 _G, _H, _S, _O = opening.guest_site, guest.guest_head, site.site, opening.site_hours
@@ -93,7 +94,5 @@ def _people(work: Work, code: str) -> list[str]:
 
 
 def _review(work: Work, house: House, people: list[str], because: str) -> None:
-    from ost.services.guest import follow
-
     for person in people:
         follow.review(work, house, person, because)
