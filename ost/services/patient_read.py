@@ -1,7 +1,8 @@
 """Read one patient's record, and say so: who read it, from where, on which page and why.
 
 The home site reads, and so do the sites its orders name, and a guest site while
-a permit for it is in force and the patient's consent stands. For everybody else the
+a permit for it is in force and the patient's consent stands, or while a dose it
+prepared has no outcome yet. For everybody else the
 person does not exist. Changes nothing but the access log.
 """
 
@@ -19,6 +20,7 @@ from ost import clock
 from ost.errors import Refusal
 from ost.keys import SealBroken
 from ost.models import audit, site, staff
+from ost.models.dose import dose_attempt, dose_outcome
 from ost.models.patient import fingerprint, patient
 from ost.models.prescription import prescription, prescription_end
 from ost.services import sealed
@@ -77,9 +79,18 @@ def readable(house: House, actor: Actor, patient_id: str, permission: str) -> sa
         if any(may(house, actor, permission, place) for place in _sites_of(tx, row)):
             return row
         as_guest = binding.sites_of(tx, row.id, today_at_home(house, tx, row))
+        # A cup that is poured is brought to its end, whatever was taken back meanwhile.
+        as_guest |= frozenset(tx.execute(_IN_HAND, {"patient": row.id}).scalars())
     if not any(may(house, actor, permission, place) for place in as_guest):
         raise Refusal("patient_unknown")
     return row
+
+
+_IN_HAND = (
+    sa.select(dose_attempt.c.site)
+    .join(dose_outcome, dose_outcome.c.attempt == dose_attempt.c.id, isouter=True)
+    .where(dose_attempt.c.patient == sa.bindparam("patient"), dose_outcome.c.attempt.is_(None))
+)
 
 
 def name_of(tx: Connection, house: House, row: sa.Row) -> str | None:

@@ -8,8 +8,9 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from ost.errors import Refusal
 from ost.models import dose, site, stock
-from ost.services import patients
+from ost.services import consents, patient_read, patients
 from ost.services.guest import passes, steps
 from ost.services.outcome import Ending, end
 from ost.services.queue import queue
@@ -209,3 +210,15 @@ def test_both_queues_say_where_the_person_is_today(house, clinic, away, permit, 
 def test_the_homes_page_names_the_other_site_in_the_row(house, clinic, permit, here):
     said = text_of(here.get(HOME))
     assert "Elsewhere today" in said
+
+
+def test_a_cup_that_is_poured_is_brought_to_its_end_though_consent_was_taken_back(house, clinic, away, permit, there):
+    there.fragment(f"{AWAY}/find", {"text": shown_pass(house, clinic, permit).token})
+    assert screen(give_there(there)) == "poured"
+    consents.end(house, make.Actor(f"patient:{clinic.patient}"), permit.consent)
+    made = attempts(house, clinic.patient)[-1]
+    assert screen(there.fragment(f"{AWAY}/dismiss", {})) == "poured"
+    end(house, away["nurse"], Ending(made.id, "swallowed"))
+    assert screen(there.fragment(f"{AWAY}/leave", {})) == "idle"
+    with pytest.raises(Refusal, match="patient_unknown"):
+        patient_read.read(house, away["nurse"], clinic.patient, page="patients.page")
