@@ -27,6 +27,7 @@ from ost.services.fees import charge, settle
 from ost.services.guest import jobs as guest_jobs
 from ost.services.guest.review_all import review_all
 from ost.services.messages.send import send_due
+from ost.services.portal.tidy import tidy
 from ost.services.verify import verify, write_heads
 from ost.services.work import NETWORK, House
 
@@ -88,6 +89,10 @@ def _settlements(house: House, _settings: Settings) -> str:
     return f"{settle.run(house)} settlements"
 
 
+def _portal(house: House, _settings: Settings) -> str:
+    return f"{tidy(house)} rows"
+
+
 JOBS = (
     # A cut tail of the chain shows against a head that is at most an hour old (DESIGN.md, promise 5).
     Job("heads", _heads, {"minute": "5"}),
@@ -100,6 +105,8 @@ JOBS = (
     Job("settlements", _settlements, {"day": "5", "hour": "4"}, daily=True),
     # An unused guest day reaches the home site within the hour after the guest site has closed.
     Job("guests", _guests, {"minute": "*/5"}),
+    # Where a patient was signed in is kept no longer than it is of use.
+    Job("portal", _portal, {"hour": "4", "minute": "10"}, daily=True),
 )
 
 

@@ -18,6 +18,7 @@ from ost.services import card_pin, patients, sealed
 from ost.services.messages import contacts
 from ost.services.portal import factors, help, pin, sessions, sign_in, tries
 from ost.services.portal.sign_in import Begun, NotSignedIn, Place, SignedIn
+from ost.services.portal.tidy import tidy
 from tests import make
 from tests.portal import CHEAP, HERE, THERE, begin, session_of, set_patient, switch_on
 
@@ -272,6 +273,16 @@ def test_somebody_new_in_the_same_browser_ends_the_session_before(house, clinic,
     first = begin(house, number)
     again = sign_in.begin(house, number, make.PATIENT_PIN, HERE, old=session_of(house, first).id)
     assert session_of(house, first) is None and session_of(house, again)
+
+
+def test_what_is_over_goes_and_what_is_open_stays(house, clinic, number, clock):
+    begin(house, number)
+    clock.shift(timedelta(days=3))
+    ended, here = begin(house, number), begin(house, number, place=THERE)
+    sessions.end(house, session_of(house, ended))
+    assert tidy(house) == 2 and tidy(house) == 0
+    assert session_of(house, here)
+    assert what_happened(house, clinic.patient).count("signed_in") == 3, "the record of the door stays"
 
 
 # --- codes ---------------------------------------------------------------------------
