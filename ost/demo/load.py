@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from ost import clock, policies
-from ost.demo import guests, network, openings, people, plan, registered, secrets_file, staff
+from ost.demo import guests, network, openings, people, plan, reached, registered, secrets_file, staff
 from ost.demo.clinic import TABLES, Clinic
 from ost.demo.ledger import Ledger
 from ost.demo.network import LIQUID_5, LIQUID_10, MAIN, SITES, TWO_STRENGTHS, TZ
@@ -111,6 +111,7 @@ def load(
         history.heads(clinics)
         _episodes(tx, [t for t, _ in treated])
         secrets_file.write(home, _secrets(members, cards, pins))
+    reached.write(house)
     guests.write(house, members, {t.number: t.id for t, _ in treated})
     return Loaded(
         patients=len(treated),
