@@ -66,6 +66,7 @@ class World:
             "prescription_id": self.clinic.order,
             "hold_id": hold.get_json()["id"],
             "finger": "right_index",
+            "name": "guest_requests",
         }
         self.ids["request_id"] = self._guest_request()
         self.ids["closure_id"] = self._closure()
