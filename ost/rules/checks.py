@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ost.rules.amounts import LIQUID, UNITS, NotMeasurable, format_mg, format_ml, volume_ul
-from ost.rules.facts import NOT_GIVEN, OUTCOMES, PARTLY, PHASES, SWALLOWED, TOO_MUCH, DoseFacts, PastDose
 from ost.rules.checks_guest import acts_here
+from ost.rules.facts import NOT_GIVEN, OUTCOMES, PARTLY, PHASES, SWALLOWED, TOO_MUCH, DoseFacts, PastDose
 from ost.rules.findings import NOTE, REASON, Case, Found, note, stop
 from ost.rules.medicines import FAMILIES, family
 from ost.rules.missed_doses import possibly_swallowed
