@@ -14,7 +14,7 @@ from ost.channels.interface import NotSent, Sent, Unknown
 from ost.errors import Refusal
 from ost.models import audit, message
 from ost.models.lookup import consent_end
-from ost.services.messages import contacts, failed, send
+from ost.services.messages import contacts, failed, outbox, send
 from ost.services.verify import verify
 from tests.make import make_account, make_patient, make_site
 from tests.services.messages import (
@@ -90,6 +90,37 @@ def test_many_senders_never_send_one_twice(house):
     assert sorted(m.key for m in sms.sent) == sorted(ids)
     assert sum(d["sent"] for d in done) == len(ids)
     assert {r.state for r in rows(house)} == {"sent"}
+
+
+def test_news_arrives_in_the_order_it_was_made_whatever_is_busy(house, clock):
+    """Told in one transaction; the first one meets a busy line, and the second waits for it."""
+    person = make_reached(house)
+    with house.work(SYSTEM, "HUA1", "test.news", patient=person) as work:
+        told = [
+            outbox.tell(work, person, kind, f"{kind}:1", request=1) for kind in ("guest_paused", "guest_resumed")
+        ]
+    sms = FakeChannel(BUSY, BUSY, Sent())
+    other = make_reached(house)
+    theirs = news(house, other)
+    assert send.send_due(house, [sms])["waiting"] >= 1
+    assert state(house, told[1])[0] == "waiting" and told[1] not in [m.key for m in sms.sent]
+    for _ in range(4):
+        clock.shift(600)
+        send.send_due(house, [sms], workers=3)
+    arrived = [m.key for m in sms.sent if state(house, m.key)[0] == "sent"]
+    assert arrived.index(told[0]) < arrived.index(told[1])
+    assert theirs in arrived
+
+
+def test_a_code_does_not_wait_behind_other_news(house, clock):
+    person = make_reached(house)
+    me = patient_actor(person)
+    stuck = news(house, person)
+    send.send_due(house, [FakeChannel(BUSY)])
+    contacts.send_code(house, me, person, contacts.of_patient(house, me, person)[0].id)
+    sms = FakeChannel()
+    assert send.send_due(house, [sms]) == {"sent": 1}
+    assert stuck not in [m.key for m in sms.sent]
 
 
 def test_it_is_on_disk_before_anything_goes_out(house, clock):

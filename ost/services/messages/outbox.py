@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -40,6 +41,9 @@ def tell(work: Work, patient_id: str, kind: str, dedupe: str, *, secret: str | N
     if work.tx.execute(sa.select(_M.c.id).where(_M.c.dedupe == dedupe)).scalar() is not None:
         return None
     language = work.tx.execute(sa.select(patient.c.language).where(patient.c.id == patient_id)).scalar_one()
+    # News of one transaction has an order too: each is a moment younger than the one before.
+    newest = work.tx.execute(sa.select(sa.func.max(_M.c.created_at)).where(_M.c.patient == patient_id)).scalar()
+    made_at = work.now if newest is None or newest < work.now else newest + timedelta(microseconds=1)
     id_ = new_id()
     shut = None
     if secret is not None:
@@ -58,7 +62,7 @@ def tell(work: Work, patient_id: str, kind: str, dedupe: str, *, secret: str | N
         tries=0,
         tries_before=0,
         next_at=work.now,
-        created_at=work.now,
+        created_at=made_at,
     )
     return id_
 

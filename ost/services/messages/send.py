@@ -158,9 +158,22 @@ class Ended:
 
 
 def _due(state: str) -> sa.Select:
-    """The first of them, locked: whoever else is at work takes the next one."""
+    """The first of them, locked: whoever else is at work takes the next one.
+
+    A person's news goes out in the order it was made, so that "on hold" never arrives after "stands again"; a code,
+    which somebody waits for, goes past.
+    """
     query = sa.select(_M).where(_M.c.state == state, _M.c.patient.is_not(None))
-    return query.order_by(_M.c.next_at, _M.c.id).limit(1).with_for_update(skip_locked=True)
+    if state == WAITING:
+        earlier = _M.alias("earlier")
+        before = sa.exists().where(
+            earlier.c.patient == _M.c.patient,
+            earlier.c.state.in_((WAITING, SENDING)),
+            earlier.c.created_at < _M.c.created_at,
+            earlier.c.kind != kinds.CODE,
+        )
+        query = query.where(sa.or_(_M.c.kind == kinds.CODE, ~before))
+    return query.order_by(_M.c.next_at, _M.c.created_at, _M.c.id).limit(1).with_for_update(of=_M, skip_locked=True)
 
 
 def _home(work: Work, row) -> sa.Row:
