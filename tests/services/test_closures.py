@@ -352,6 +352,9 @@ def test_closed_sites_computers_may_be_off(net):
     [event] = [e for e in net.rows(audit.audit_event) if e.kind == "closure.declared"]
     assert (event.site, json.loads(event.payload)["closure"]) == ("FAR", done.id)
     assert net.people["a"] not in event.payload
+    with pytest.raises(Refusal) as refused:
+        declare(net.house, net.nurse, net.wanted(), shown.digest, at="NOWHERE")
+    assert refused.value.fields == {"at": ["site_unknown"]}
 
 
 # --- who may ------------------------------------------------------------------------------

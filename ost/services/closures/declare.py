@@ -20,6 +20,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from ost import canonical, policies
+from ost.errors import Refusal
 from ost.models import closure, guest, opening
 from ost.models.patient import change_counter
 from ost.models.site import site
@@ -68,8 +69,9 @@ def declare(
 ) -> Declared | Changed:
     """Confirm what `preview` showed as `digest`. `at`: the site whose computer it is, any or none.
 
-    Confirmed twice it is one closure. Refusal: not_permitted, input_invalid.
+    Confirmed twice it is one closure. Refusal: not_permitted, input_invalid (fields of `wanted`, at).
     """
+    _known(house, at)
     with house.work(actor, at, "closure.declared") as work:
         wanted = checked(house, work.tx, actor, wanted)
         found = compute(house, work.tx, wanted, work.now)
@@ -82,6 +84,15 @@ def declare(
         if found.digest != digest:
             return Changed(found, differences(work.tx, digest, found))
         return _write(house, work, found, at)
+
+
+def _known(house: House, at: str | None) -> None:
+    """A chain of events belongs to a site there is."""
+    if at is None:
+        return
+    with house.read() as tx:
+        if tx.execute(sa.select(site.c.id).where(site.c.id == at)).scalar() is None:
+            raise Refusal("input_invalid", fields={"at": ["site_unknown"]})
 
 
 # --- locks ------------------------------------------------------------------------
