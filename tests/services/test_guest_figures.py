@@ -87,7 +87,7 @@ def declined(house, person: str, site: str, days, clock, minutes: int = 90, reas
     request = new_id()
     with house.work(SYSTEM, "HUA1", "test.asked", patient=person) as work:
         work.lock_patients([person])
-        number = work.tx.execute(sa.select(sa.func.max(guest.guest_request.c.number))).scalar() + 1
+        number = work.next_change_no("guest_request")
         work.add(
             guest.guest_request, id=request, number=number, patient=person, home_site="HUA1", site=site, kind="asked",
             days=canonical.text([d.isoformat() for d in days]), orders="[]", content_digest="0" * 64, by="test",

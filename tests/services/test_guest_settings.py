@@ -30,7 +30,7 @@ def booked(house, *days: date, code: str = "HUA1", person: str | None = None) ->
     person, request = person or make_patient(house, "HUA1"), new_id()
     with house.work(Actor("test"), code, "test.asked", patient=person) as work:
         work.lock_patients([person])
-        number = (work.tx.execute(sa.select(sa.func.max(guest.guest_request.c.number))).scalar() or 0) + 1
+        number = work.next_change_no("guest_request")
         work.add(
             guest.guest_request, id=request, number=number, patient=person, home_site="HUA1", site=code, kind="asked",
             days="[]", orders="[]", content_digest="0" * 64, by="system", by_role="home", at=work.now,
