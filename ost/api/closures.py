@@ -179,7 +179,8 @@ def get_closure(closure_id):
 
 @blueprint.post("/closures/<closure_id>/undo")
 @allow("closure.declare")
+@blueprint.arguments(Strict)
 @blueprint.response(200, UndoneShown)
-def post_undo(closure_id):
+def post_undo(_nothing, closure_id):
     """Take it back: days not used yet go back to where they were. Twice is once."""
     return undo.undo(house(), actor(), closure_id)

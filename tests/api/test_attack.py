@@ -353,8 +353,9 @@ def test_no_value_in_any_field_is_a_fault_of_ours(world):
             continue
         body = world.body(rule)
         extra = OPTIONAL.get(rule, {})
-        for where in [*places(body), *(places(extra) if extra else ())]:
-            start = body if where in set(places(body)) else body | {where[0]: extra[where[0]]}
+        own = set(places(body)) if body else set()
+        for where in [*sorted(own, key=str), *(places(extra) if extra else ())]:
+            start = body if where in own else body | {where[0]: extra[where[0]]}
             leaf = start
             for step in where:
                 leaf = leaf[step]
