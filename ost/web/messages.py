@@ -31,6 +31,7 @@ KINDS = {
     "guest_closed_summary": N_("guest days complete"),
     "closure_moved": N_("closed: where to go instead"),
     "closure_nowhere": N_("closed: no place found"),
+    "closure_later": N_("closed: dosed later at the same site"),
     "closure_undone": N_("closure undone"),
     "portal_code": N_("a one-time code"),
     "portal_new_sign_in": N_("a new sign-in"),
