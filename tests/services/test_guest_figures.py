@@ -150,13 +150,13 @@ def test_unmet_demand_counts_a_person_a_county_and_a_day_once_and_not_where_a_pl
     make_prescription(house, found)
     day = date(2026, 4, 20)
     with house.work(SYSTEM, "HUA1", "test.unmet") as work:
-        for person, site, why in (
+        for n, (person, site, why) in enumerate((
             (lost, "TPE1", "guest_day_full"), (lost, "TPE2", "guest_day_full"), (lost, None, "guest_day_closed"),
             (found, "TPE1", "guest_day_full"),
-        ):  # fmt: skip
+        )):  # fmt: skip
             work.add(
                 guest.guest_unmet, id=new_id(), patient=person, home_site="HUA1", site=site, county="TPE", day=day,
-                why=why, at=work.now,
+                why=why, at=work.now + timedelta(seconds=n),
             )  # fmt: skip
     make_permit(house, found, "TPE2", (day,))
     april = (date(2026, 4, 1), date(2026, 4, 30))
