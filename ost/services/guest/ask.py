@@ -239,8 +239,10 @@ def _days_of(work: Work, request_id: str | None, days: tuple[date, ...]) -> tupl
 def _lock_place(work: Work, site: str) -> None:
     try:
         calendar.lock_sites(work, [site])
-    except Refusal:
-        return  # it takes no guests: a finding says so, and nothing of it can be taken
+    except Refusal as no:
+        if no.code != "guest_site_not_listed":
+            raise
+        # A finding says so, and no place of it can be taken.
 
 
 def _would_wait_for(tx, wanted: Wanted, seen: Seen, reasons) -> str:
@@ -322,21 +324,18 @@ def _who(house: House, actor: Actor, wanted: Wanted) -> steps.Who:
         home = tx.execute(query).one()
         today = clock.dosing_day(house.now(), home.tz)
         found = wanted.by_role == rules.GUEST and consent_stands(tx, person.id, FOUND_ELSEWHERE, today)
+    if wanted.by_role == rules.PATIENT:
+        known, desk = actor.id == f"patient:{person.id}", person.home_site
+    elif wanted.by_role == rules.HOME:
+        known, desk = may(house, actor, "guest.ask", person.home_site), person.home_site
+    elif wanted.by_role == rules.GUEST:
+        require(house, actor, "guest.ask", wanted.site)
+        known, desk = bool(found), wanted.site
+    else:
+        raise Refusal("input_invalid", fields={"by_role": ["not_a_choice"]})
+    if not known:
+        raise Refusal("patient_unknown")  # nobody asks for somebody they may not even see
     reasons = policies.policy(home.policy).list("guest_ask_reasons")
     if wanted.reason is not None and wanted.reason not in reasons:
         raise Refusal("input_invalid", fields={"reason": ["not_a_choice"]})
-    if wanted.by_role == rules.PATIENT:
-        if actor.id != f"patient:{person.id}":
-            raise Refusal("patient_unknown")
-        return steps.Who(actor.id, rules.PATIENT, person.home_site)
-    if wanted.by_role == rules.HOME:
-        if not may(house, actor, "guest.ask", person.home_site):
-            raise Refusal("patient_unknown")
-        return steps.Who(actor.id, rules.HOME, person.home_site)
-    if wanted.by_role == rules.GUEST:
-        require(house, actor, "guest.ask", wanted.site)
-        if not found:
-            raise Refusal("patient_unknown")  # a site asks for nobody it may not even see
-        return steps.Who(actor.id, rules.GUEST, wanted.site)
-    raise Refusal("input_invalid", fields={"by_role": ["not_a_choice"]})
-
+    return steps.Who(actor.id, wanted.by_role, desk)
