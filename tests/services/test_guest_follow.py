@@ -15,7 +15,7 @@ from ost.models import patient as patients
 from ost.rules.guest_follow import ENDINGS, PAUSES, Standing, asked
 from ost.services import consents, holds, prescriptions
 from ost.services.amend import review_exposure
-from ost.services.guest import review_all
+from ost.services.guest import jobs, review_all
 from ost.services.guest.follow import review
 from ost.services.order_draft import Draft
 from ost.services.outcome import Ending, end
@@ -280,6 +280,16 @@ def test_a_consent_that_ran_out_stops_at_once_and_ends_the_permit_within_the_hou
     assert codes(there(house, clinic, away)) == {"guest_consent_ended"}
     review_all.review_all(house)
     assert last_step(house, permit.request) == ("end", "consent_ended")
+
+
+def test_after_its_last_day_a_permit_closes_and_is_never_ended_for_a_consent_that_ran_out_with_it(house, clinic, clock):
+    days = days_from(house, "HUA1", 0, 1)
+    permit = make_permit(house, clinic.patient, "TPE1", days, until=days[-1])
+    clock.shift(timedelta(days=2))
+    review_all.review_all(house)
+    assert state_of(house, permit.request) == "confirmed"
+    jobs.run_all(house)
+    assert state_of(house, permit.request) == "closed"
 
 
 def test_fingers_go_with_their_own_consent_and_the_permit_stays(house, clinic, permit):

@@ -120,6 +120,8 @@ def review(work: Work, house: House, patient_id: str, because: str) -> None:
     orders = {row.id: row for row in work.tx.execute(_ORDERS, {"patient": patient_id})}
     for row in open_:
         days = _days_left(work, row, today)
+        if not days:
+            continue  # after its last day nothing is taken away any more: it closes, or expires, by itself
         standing = _standing(work, house, person, row, orders, days, today)
         for action, reason in asked(standing):
             _take(work, person.id, row, action, reason, because, days, today)
@@ -143,8 +145,7 @@ def tell_order_changed(work: Work, patient_id: str, order: str, starts_on: date)
 def _standing(work: Work, house: House, person, row, orders: dict, days: list[date], today: date) -> Standing:
     named = json.loads(row.orders)
     live = [o for o in orders.values() if o.stopped_at is None and binding.came_of(o.id, named, orders)]
-    # After the last day nothing is taken away any more: the permit closes by itself.
-    left = [o for o in live if any(_covers(o, day) for day in days)] if days else live
+    left = [o for o in live if any(_covers(o, day) for day in days)]
     body = _body(work, house, person, row) if row.state in rules.IN_FORCE else _Body(False, False, False)
     paused = row.state == rules.PAUSED
     return Standing(
@@ -152,7 +153,7 @@ def _standing(work: Work, house: House, person, row, orders: dict, days: list[da
         paused_for=binding.paused_for(work.tx, row.request) if paused else None,
         emergency=row.kind == binding.EMERGENCY,
         patient_active=person.active,
-        order_left=bool(left) or not days,
+        order_left=bool(left),
         consent=binding.consent_stands(row, row.site, today),
         site_active=row.site_active,
         site_listed=bool(row.listed),
@@ -183,7 +184,7 @@ def _designated(row, left: list, today: date) -> bool:
 def _to_sign(work: Work, row, left: list, orders: dict, days: list[date], today: date) -> bool:
     """Whether an order of the next day has to be countersigned there and is not. An order that names the site need
     not be; nor, under a closure, any."""
-    if not days or row.kind == binding.EMERGENCY or not countersign_wanted(work.tx, row, today):
+    if row.kind == binding.EMERGENCY or not countersign_wanted(work.tx, row, today):
         return False
     next_ = [o for o in left if _covers(o, days[0]) and row.site not in json.loads(o.sites)]
     signed = binding.signed_orders(work.tx, row.request, row.patient, row.site, days[0])
