@@ -29,6 +29,7 @@ from devices.interface import (
     readers_digest,
     signed_bytes,
 )
+from ost import clock
 from ost.errors import Refusal
 from ost.models import site as sites
 from ost.models.patient import fingerprint, patient
@@ -37,6 +38,7 @@ from ost.services import challenges, stations
 from ost.services.access import require
 from ost.services.captures import CaptureAnswer, receive_capture
 from ost.services.enrol_demo import FINGERS, demo_finger_seed
+from ost.services.expected import expected_patients
 from ost.services.gallery import PrintGallery
 from ost.services.work import SYSTEM, Actor, House
 
@@ -129,14 +131,16 @@ def _enrolled(house: House, patient_id: str) -> list[str]:
 
 
 def people(house: House, site: str, limit: int = 12) -> list[DemoPerson]:
-    """People known at `site` who have synthetic fingers, by number: whom the panel offers."""
-    p, f = patient, fingerprint
+    """People with synthetic fingers whom the panel offers: today's guests first, then those of the site, by number."""
+    p, f, s = patient, fingerprint, sites.site
     with house.read() as tx:
+        tz = tx.execute(sa.select(s.c.tz).where(s.c.id == site)).scalar_one()
+        here = sa.or_(p.c.home_site == site, p.c.id.in_(expected_patients(tx, site, clock.dosing_day(house.now(), tz))))
         has = sa.exists().where(f.c.patient == p.c.id, f.c.synthetic, f.c.withdrawn_at.is_(None))
         rows = tx.execute(
             sa.select(p.c.id, p.c.number)
-            .where(p.c.home_site == site, p.c.active, has)
-            .order_by(p.c.number)
+            .where(here, p.c.active, has)
+            .order_by(p.c.home_site == site, p.c.number)
             .limit(limit)
         ).all()
     return [DemoPerson(r.id, r.number) for r in rows]

@@ -218,6 +218,7 @@ class Story:
             done = _run(self.home, "scheduler", "--once", database_url=self.database_url)
             code, said = done.returncode, done.stdout + done.stderr
         assert code == 0, said
+        print(said)
 
     # --- the machine ------------------------------------------------------------------
 
