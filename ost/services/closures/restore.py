@@ -13,9 +13,11 @@ from sqlalchemy.engine import Connection
 from ost import canonical
 from ost.models import closure, dose, guest
 from ost.models.patient import change_counter
+from ost.models.patient import patient as _PERSON
 from ost.rules import guest as states
 from ost.rules.facts import NOT_GIVEN
-from ost.services.guest import calendar, passes, steps
+from ost.services.guest import binding, calendar, follow, passes, steps
+from ost.services.guest.days import CANCELLED, ENDED, TAKEN_BACK
 from ost.services.work import House, Work, new_id
 
 UNDONE = "closure_undone"
@@ -30,6 +32,8 @@ _R, _P, _D, _E, _H, _PLACE, _SIGN = (
     guest.guest_countersign,
 )
 _A, _O, _RL = dose.dose_attempt, dose.dose_outcome, dose.dose_release
+#: Why an emergency day ended that its person, their site or the facts gave up: nothing takes its place.
+_GIVEN_UP = (CANCELLED, TAKEN_BACK, ENDED)
 _SAME = ("patient", "home_site", "site", "kind", "orders", "reason", "closure", "distance_m")
 
 
@@ -53,13 +57,31 @@ def used(tx: Connection, people: set[str], days: set[date]) -> set[tuple[str, da
 
 
 def seats(tx: Connection, closure_id: str, today: date, open_again: set) -> dict[tuple[str, date], tuple[str, int]]:
-    """{(patient, day): (permit it was of, seat)} of the guests who can come back to where the closure met them."""
+    """{(patient, day): (permit it was of, seat)} of the guests who can come back to where the closure met them.
+
+    Not whose consent or record is gone by now, nor whoever gave that day up meanwhile.
+    """
+    sent = _P.alias("sent")
     query = (
-        sa.select(_M.c.patient, _M.c.day, _M.c.from_site, _M.c.from_permit)
-        .where(_M.c.closure == closure_id, _M.c.from_permit.is_not(None), _M.c.day >= today)
+        binding.with_consent(
+            sa.select(_M.c.patient, _M.c.day, _M.c.from_site, _M.c.from_permit, *binding.CONSENT)
+            .join_from(_M, _P, _P.c.id == _M.c.from_permit)
+            .join(_H, _H.c.request == _P.c.request)
+            .join(_R, _R.c.id == _P.c.request)
+            .join(_PERSON, _PERSON.c.id == _M.c.patient)
+            .join(sent, sent.c.request == _M.c.request, isouter=True)
+            .join(_E, sa.and_(_E.c.permit == sent.c.id, _E.c.day == _M.c.day), isouter=True),
+            site=_M.c.from_site,
+        )
+        .where(_M.c.closure == closure_id, _M.c.day >= today, _PERSON.c.active)
+        .where(sa.or_(_E.c.why.is_(None), _E.c.why.not_in(_GIVEN_UP)))
         .order_by(_M.c.from_permit, _M.c.day)
     )
-    moves = [m for m in tx.execute(query) if (m.from_site, m.day) in open_again]
+    moves = [
+        m
+        for m in tx.execute(query)
+        if (m.from_site, m.day) in open_again and binding.consent_stands(m, m.from_site, m.day)
+    ]
     room = _room(tx, {(m.from_site, m.day) for m in moves})
     return {
         (m.patient, m.day): (m.from_permit, room[m.from_site, m.day].pop(0))
@@ -89,6 +111,9 @@ def guests(
     made = [(old, new_id(), new_id(), tuple(sorted(wanted[old.permit]))) for old in work.tx.execute(query)]
     if made:
         _write(house, work, made)
+    for person in sorted({old.patient for old, *_ in made}):
+        # Orders and holds may be others than when the day was booked.
+        follow.review(work, house, person, UNDONE)
     return [(old.patient, day) for old, _, _, got in made for day, _ in got]
 
 
