@@ -49,6 +49,9 @@ def bench_guest(
             instant = _ask(made, live.port, home, ready, clients, today)
             tell("other places")
             elsewhere = _alternatives(made, live.port, home, today, max(5, requests // 4))
+        except RuntimeError:
+            tell(live.log()[-3000:])
+            raise
         finally:
             live.stop()
         tell(f"a site with {closing} patients closes")

@@ -75,4 +75,6 @@ def keep_version(house: House, work: Work, policy: Policy) -> None:
     if work.tx.execute(sa.select(v.c.digest).where(v.c.digest == policy.digest)).scalar():
         house.memo[key] = True  # committed by somebody: it stays
         return
-    work.add(v, digest=policy.digest, name=policy.name, text=policy.text, first_used_at=work.now)
+    values = {"digest": policy.digest, "name": policy.name, "text": policy.text, "first_used_at": work.now}
+    # Two first uses at the same moment: whoever comes second waits here and finds it kept.
+    work.add_unless_there(v, values)

@@ -20,6 +20,7 @@ from datetime import datetime
 from functools import cache
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from ost import canonical, clock
@@ -110,6 +111,16 @@ class Work:
         if table.info.get("record"):
             self._rows.append(row_digest(table, values))
         return values
+
+    def add_unless_there(self, table: sa.Table, values: dict) -> bool:
+        """Insert one row unless its key is taken, also by somebody who commits in this moment. Whether it was added."""
+        insert = (sqlite if self.tx.dialect.name == "sqlite" else postgresql).insert(table)
+        first = table.primary_key.columns.values()[0]
+        query = insert.values(**values).on_conflict_do_nothing().returning(first)
+        added = self.tx.execute(query).scalar_one_or_none() is not None
+        if added and table.info.get("record"):
+            self._rows.append(row_digest(table, values))
+        return added
 
     def add_many(self, table: sa.Table, rows: list[dict]) -> None:
         if not rows:

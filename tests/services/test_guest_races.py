@@ -7,10 +7,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from ost.errors import Refusal
-from ost.models import guest
+from ost.models import audit, guest
 from ost.rules import guest as rules
 from ost.services import holds
-from ost.services.guest import answer, cancel, drop
+from ost.services.guest import answer, cancel, drop, standing
 from ost.services.guest.act import NotMoved
 from ost.services.guest.ask import Asked, ask
 from ost.services.guest.consent import NewConsent
@@ -132,3 +132,22 @@ def test_a_day_given_up_while_all_is_cancelled_is_given_back_once(house, clock):
     days = [e.day for e in world.rows(guest.permit_day_end)]
     assert sorted(days) == [world.day(1), world.day(2)]
     assert verify(house).passed
+
+
+def test_the_first_two_permits_ever_keep_the_policy_once(house, clock):
+    world = make_world(house, places=8, at_once=8)
+    world.no_countersign()
+    people = [world.another_patient() for _ in range(4)]
+    for person in people:
+        standing.grant(house, world.prescriber, standing.Allowed(person, 30, world.day(99), anywhere=True))
+    given = NewConsent(world.day(9), anywhere=True)
+    sites = (THERE, NEAR, THERE, NEAR)
+    said = at_once(
+        *(
+            lambda p=p, s=s: ask(house, world.nurse, world.wanted(1, site=s, patient_id=p, consent=given))
+            for p, s in zip(people, sites, strict=True)
+        )
+    )
+    assert [s.state for s in said] == [rules.CONFIRMED] * 4
+    assert len(world.rows(audit.policy_version, name="base")) == 1
+    assert verify(house).problems == []

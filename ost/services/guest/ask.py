@@ -92,6 +92,7 @@ def ask(house: House, actor: Actor, wanted: Wanted) -> Asked | NotAsked:
     wanted = _clean(wanted)
     who = _who(house, actor, wanted)
     digest = canonical.digest(_content(wanted))
+    number = _number(house, actor, wanted.request_id)
     try:
         with house.work(actor, who.site, "guest.asked", patient=wanted.patient_id) as work:
             person = work.lock_patients([wanted.patient_id]).get(wanted.patient_id)
@@ -100,7 +101,7 @@ def ask(house: House, actor: Actor, wanted: Wanted) -> Asked | NotAsked:
             again = work.tx.execute(sa.select(_R).where(_R.c.id == wanted.request_id)).one_or_none()
             if again is not None:
                 return _again(work, again, wanted, digest)
-            return _ask(house, work, person, wanted, who, digest)
+            return _ask(house, work, person, wanted, who, digest, number)
     except IntegrityError:
         # Somebody else's request took the id in the same moment.
         with house.read() as tx:
@@ -133,7 +134,20 @@ def look(house: House, actor: Actor, wanted: Wanted) -> Looked:
 # --- within ----------------------------------------------------------------------
 
 
-def _ask(house: House, work: Work, person, wanted: Wanted, who: steps.Who, digest: str) -> Asked | NotAsked:
+def _number(house: House, actor: Actor, request_id: str) -> int:
+    """The next number of the network, in a transaction of its own: held until the end it would queue the whole
+    country behind one request. One that comes to nothing leaves a gap."""
+    with house.read() as tx:
+        kept = tx.execute(sa.select(_R.c.number).where(_R.c.id == request_id)).scalar_one_or_none()
+    if kept is not None:
+        return kept  # asked before: the answer is the same
+    with house.work(actor, None, "guest.number") as work:
+        return work.next_change_no(COUNTER)
+
+
+def _ask(
+    house: House, work: Work, person, wanted: Wanted, who: steps.Who, digest: str, number: int
+) -> Asked | NotAsked:
     _lock_place(work, wanted.site)
     seen, reasons = _seen(work.tx, person, wanted, work.now)
     blocked = blocking(reasons)
@@ -149,7 +163,7 @@ def _ask(house: House, work: Work, person, wanted: Wanted, who: steps.Who, diges
     row = work.add(
         _R,
         id=wanted.request_id,
-        number=work.next_change_no(COUNTER),
+        number=number,
         patient=person.id,
         home_site=person.home_site,
         site=wanted.site,
