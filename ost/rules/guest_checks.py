@@ -53,6 +53,7 @@ class GuestFacts:
     other_places: tuple[tuple[date, str], ...] = ()  # the person's places on these days for other requests
     stay_days: int = 0  # days at that site in a row with these, earlier and later bookings included
     holds_places: bool = False  # the request has its places: free ones no longer matter
+    lost_places: tuple[date, ...] = ()  # but on these days, where a closure took them
     consent: str | None = None
     consent_until: date | None = None  # of a consent that reaches this site; None = there is none
 
@@ -223,7 +224,7 @@ def _place(case: _Case) -> Iterator[Found]:
             yield stop("guest_day_closed", day=day, site=facts.site)
         elif day == facts.there_today and facts.there_now > there.last_dose:
             yield stop("guest_day_too_late", day=day, site=facts.site, last_dose=there.last_dose)
-        elif there.free < 1 and not facts.holds_places:
+        elif there.free < 1 and (not facts.holds_places or day in facts.lost_places):
             yield stop("guest_day_full", day=day, site=facts.site)
 
 

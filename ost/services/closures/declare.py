@@ -154,6 +154,8 @@ def _write(house: House, work: Work, found: Preview, at: str | None) -> Declared
     numbers = _numbers(work, len(requests))
     _end_booked(work, found)
     _write_requests(house, work, made, found, requests, numbers)
+    for u in found.gone:
+        steps.free_places(work, u.request, days=(u.day,), site=u.site)  # before anybody gets a place that day
     _seat(work, found, requests)
     _end_undecided(work, made, found)
     _write_moves(work, made, found, requests)
@@ -322,23 +324,27 @@ def _end_booked(work: Work, found: Preview) -> None:
 
 
 def _end_undecided(work: Work, made: str, found: Preview) -> None:
-    """What was asked for and not decided: a closed site's places are given up; a request with no other day ends.
+    """What was asked for and not decided: the closed site's places went; a request with no place left ends.
 
-    One for another site whose places became permits ends too: it got what it asked for.
+    A place of the same request elsewhere, offered or the first, stays. One whose places became permits ends too: it
+    got what it asked for.
     """
+    served = {u.request for u in found.kept.values()}
     gone: dict[str, list] = defaultdict(list)
     for u in found.gone:
         gone[u.request].append(u)
     numbers = _request_numbers(work, gone)
     for request, at in sorted(gone.items()):
-        days = tuple(u.day for u in at)
-        steps.free_places(work, request, days=days)
+        if request in served:
+            continue
+        days = sorted({u.day for u in at})
+        left = work.tx.execute(sa.select(_PLACE.c.day).where(_PLACE.c.request == request).limit(1)).first()
         told = {"request": numbers[request], "site": at[0].site, "days": [d.isoformat() for d in days]}
-        if at[0].whole:
+        if left is None:
             steps.take(work, request, "end", steps.SYSTEM, reason=SITE_CLOSED)
-        kind = "guest_ended" if at[0].whole else "guest_changed"
+        kind = "guest_ended" if left is None else "guest_changed"
         outbox.tell(work, at[0].patient, kind, f"closed:{made}:{request}", reason=SITE_CLOSED, **told)
-    for request in sorted({u.request for u in found.kept.values()}):
+    for request in sorted(served):
         steps.take(work, request, "end", steps.SYSTEM, reason=CLOSURE)
 
 

@@ -122,6 +122,7 @@ def gather_guest(
     dose = gather(tx, person, site_id=person.home_site, slot=slot, bottle=None, now=now).facts
     own = tx.execute(_OWN, {"patient": person.id, "first": wanted[0] - _REACH, "last": wanted[-1] + _REACH}).all()
     others = [row for row in own if row.request not in (request, replaces)]
+    held = {row.day for row in own if row.request == request and row.site == site}
     open_ = calendar.open_days(tx, [site], wanted)
     days_there = tuple(
         OpenThere(o.day, o.opens, o.last_dose, o.closes, o.places, o.free, o.at_once)
@@ -148,6 +149,7 @@ def gather_guest(
         other_places=tuple((row.day, row.site) for row in others if row.day in wanted),
         stay_days=_stay(wanted, {row.day for row in own if row.site == site}),
         holds_places=holds_places,
+        lost_places=tuple(day for day in wanted if day not in held) if holds_places else (),
         consent=agreed[0] if agreed else None,
         consent_until=agreed[1] if agreed else None,
     )

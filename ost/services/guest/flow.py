@@ -18,7 +18,7 @@ from ost.models import guest
 from ost.rules import guest as rules
 from ost.rules.facts import Reason
 from ost.rules.guest_checks import for_a_prescriber, orders_used
-from ost.services.guest import passes, standing, steps
+from ost.services.guest import book, passes, standing, steps
 from ost.services.guest.days import MOVED, leave_days, live_days
 from ost.services.guest.facts import Seen
 from ost.services.messages import outbox
@@ -74,6 +74,7 @@ def advance(house: House, work: Work, request_id: str, seen: Seen, reasons: Iter
     `reasons`: of this very look; nothing blocks. What a prescriber should weigh is never approved by rule.
     """
     row = request_row(work.tx, request_id)
+    _take_again(work, row, seen)
     state = steps.head(work, request_id).state
     if state == rules.ASKED and not for_a_prescriber(reasons):
         allowed = standing.covering(
@@ -99,10 +100,12 @@ def advance(house: House, work: Work, request_id: str, seen: Seen, reasons: Iter
 
 def taken_at_once(seen: Seen) -> bool:
     """Whether the guest site's own rule takes the person: among the first so many guests of each day."""
-    own = 1 if seen.facts.holds_places else 0  # counted among the taken ones already
-    there = {each.day: each for each in seen.facts.open_there}
+    facts = seen.facts
+    own = set(facts.days) - set(facts.lost_places) if facts.holds_places else ()  # counted among the taken ones
+    there = {each.day: each for each in facts.open_there}
     return all(
-        day in there and there[day].places - there[day].free - own < there[day].at_once for day in seen.facts.days
+        day in there and there[day].places - there[day].free - (day in own) < there[day].at_once
+        for day in facts.days
     )
 
 
@@ -150,6 +153,7 @@ def confirm(
     """The permit: its numbered days, bound to the orders by reference, its pass, and the person told."""
     if row.replaces is not None:
         _move(work, row)
+    _take_again(work, row, seen)
     permit = write_permit(work, house, row, seen, signed)
     state = steps.take(work, row.id, "confirm", who, data=data | {"permit": permit}, permit=permit)
     passes.issue(house, work, permit)
@@ -180,6 +184,19 @@ def write_permit(work: Work, house: House, row: sa.Row, seen: Seen, signed: str 
     work.add_many(_D, numbered)
     work.payload |= {"permit": permit}
     return permit
+
+
+def _take_again(work: Work, row: sa.Row, seen: Seen) -> None:
+    """Places that a closure took and that are free again: nobody is confirmed without one on every day.
+
+    Refusal("guest_place_gone") where somebody else was quicker.
+    """
+    if not seen.facts.lost_places:
+        return
+    query = sa.select(_P.c.day).where(_P.c.request == row.id, _P.c.site == seen.there.id)
+    held = set(work.tx.execute(query).scalars())
+    missing = [day for day in seen.facts.days if day not in held]
+    book.take_places(work, request=row.id, patient=row.patient, site=seen.there.id, days=missing)
 
 
 def _move(work: Work, row: sa.Row) -> None:

@@ -162,9 +162,18 @@ def possible(state: str | None, action: str, who: Who) -> str:
     return _next(state, action, who)
 
 
-def free_places(work: Work, request: str, *, from_day: str | None = None, days: tuple[date, ...] | None = None) -> int:
-    """Give places back: of `days`, or from a day on, or all. Returns how many."""
+def free_places(
+    work: Work,
+    request: str,
+    *,
+    from_day: str | None = None,
+    days: tuple[date, ...] | None = None,
+    site: str | None = None,
+) -> int:
+    """Give places back: of `days`, or from a day on, or all; at `site` alone, or wherever. Returns how many."""
     gone = sa.delete(_P).where(_P.c.request == request)
+    if site is not None:
+        gone = gone.where(_P.c.site == site)
     if days is not None:
         gone = gone.where(_P.c.day.in_(days))
     elif from_day is not None:
