@@ -85,6 +85,16 @@ def rewrite(
     return free
 
 
+def shut(tx: Connection, days: Iterable[date], *, but: str) -> set[tuple[str, date]]:
+    """(site, day) of these days that a standing closure other than `but` names."""
+    query = (
+        sa.select(_CD.c.site, _CD.c.day)
+        .join_from(_CD, _CE, _CE.c.closure == _CD.c.closure, isouter=True)
+        .where(_CE.c.closure.is_(None), _CD.c.closure != but, _CD.c.day.in_(set(days)))
+    )
+    return {tuple(row) for row in tx.execute(query)}
+
+
 def _usual(tx: Connection, keys: Iterable[tuple[str, date]], own: Mapping) -> dict:
     """A day's hours without closures: the site's own row, else its weekday's, else when its door is open."""
     keys = list(keys)

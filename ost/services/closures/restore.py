@@ -77,10 +77,13 @@ def seats(tx: Connection, closure_id: str, today: date, open_again: set) -> dict
         .where(sa.or_(_E.c.why.is_(None), _E.c.why.not_in(_GIVEN_UP)))
         .order_by(_M.c.from_permit, _M.c.day)
     )
+    void = sent_by_closures_over(tx, closure_id)
     moves = [
         m
         for m in tx.execute(query)
-        if (m.from_site, m.day) in open_again and binding.consent_stands(m, m.from_site, m.day)
+        if m.from_permit not in void
+        and (m.from_site, m.day) in open_again
+        and binding.consent_stands(m, m.from_site, m.day)
     ]
     room = _room(tx, {(m.from_site, m.day) for m in moves})
     return {
@@ -92,8 +95,9 @@ def seats(tx: Connection, closure_id: str, today: date, open_again: set) -> dict
 
 def guests(
     house: House, work: Work, closure_id: str, found: dict[tuple[str, date], tuple[str, int]]
-) -> list[tuple[str, date]]:
-    """Write the days of `seats` as new requests and permits; answers whose. Only where nothing else binds that day."""
+) -> list[tuple[str, date, str]]:
+    """Write the days of `seats` as new requests and permits; answers whose, when and where, for those that still stand
+    on their facts. Only where nothing else binds that day."""
     people, days = {p for p, _ in found}, {d for _, d in found}
     busy = used(work.tx, people, days) | _bound(work.tx, people, days) | _placed(work.tx, people, days)
     wanted: dict[str, list[tuple[date, int]]] = defaultdict(list)
@@ -114,7 +118,23 @@ def guests(
     for person in sorted({old.patient for old, *_ in made}):
         # Orders and holds may be others than when the day was booked.
         follow.review(work, house, person, UNDONE)
-    return [(old.patient, day) for old, _, _, got in made for day, _ in got]
+    stands = _bound(work.tx, people, days)
+    back = [(old.patient, day, old.site) for old, _, _, got in made for day, _ in got]
+    return [each for each in back if each[:2] in stands]
+
+
+def sent_by_closures_over(tx: Connection, closure_id: str) -> set[str]:
+    """Emergency permits this closure ended that rested on another one which is taken back by now: nobody returns to
+    those."""
+    over = closure.closure_end
+    query = (
+        sa.select(_M.c.from_permit)
+        .join_from(_M, _P, _P.c.id == _M.c.from_permit)
+        .join(_R, _R.c.id == _P.c.request)
+        .join(over, over.c.closure == _R.c.closure)
+        .where(_M.c.closure == closure_id)
+    )
+    return set(tx.execute(query).scalars())
 
 
 def _write(house: House, work: Work, made: list[tuple]) -> None:

@@ -68,7 +68,8 @@ class _Counts:
     not_restored: int = 0
     asked_again: int = 0
     still_closed: int = 0
-    told: dict[str, list[date]] = field(default_factory=lambda: defaultdict(list))
+    #: (person, the place that is open again) -> days
+    told: dict[tuple[str, str], list[date]] = field(default_factory=lambda: defaultdict(list))
 
 
 def undo(house: House, actor: Actor, closure_id: str, *, at: str | None = None) -> Undone:
@@ -101,11 +102,11 @@ def _undo(house: House, work: Work, row: sa.Row) -> Undone:
     open_again = _open_days(work, row, counts)
     seats = restore.seats(work.tx, row.id, today, open_again)
     _take_back(work, row, today, open_again, set(seats), counts)
-    for person, day in restore.guests(house, work, row.id, seats):
-        counts.told[person].append(day)
+    for person, day, code in restore.guests(house, work, row.id, seats):
+        counts.told[person, code].append(day)
         counts.restored += 1
     counts.asked_again = restore.asked(work, open_again, today)
-    _tell(work, row, counts, today)
+    _tell(work, row, counts, today, open_again)
     names = [n for n in Undone.__slots__ if n not in ("number", "again")]
     data = {n: getattr(counts, n) for n in names}
     work.add(_CE, **end, data=canonical.text(data))
@@ -161,10 +162,13 @@ def _take_back(
 ) -> None:
     """End every emergency day of this closure that is neither used nor past, and give its place back.
 
-    A guest keeps theirs where the site they came from has no place for them any more (not in `seats`).
+    A guest keeps theirs where the site they came from has no place for them any more (not in `seats`). Whom an earlier
+    closure had sent there goes home, if that one is over: what was between was never theirs.
     """
     query = (
-        sa.select(_P.c.id, _P.c.request, _P.c.patient, _P.c.site, _D.c.day, _M.c.from_site, _M.c.from_permit)
+        sa.select(
+            _P.c.id, _P.c.request, _P.c.patient, _P.c.home_site, _D.c.day, _M.c.from_site, _M.c.from_permit
+        )
         .join_from(_R, _P, _P.c.request == _R.c.id)
         .join(_H, _H.c.request == _R.c.id)
         .join(_D, _D.c.permit == _P.c.id)
@@ -175,6 +179,8 @@ def _take_back(
     )
     rows = work.tx.execute(query).all()
     used = restore.used(work.tx, {r.patient for r in rows}, {r.day for r in rows})
+    homeward = restore.sent_by_closures_over(work.tx, row.id)
+    shut = days_of_sites.shut(work.tx, {r.day for r in rows}, but=row.id)
     back: dict[tuple[str, str], list[date]] = defaultdict(list)
     left: dict[str, list[date]] = defaultdict(list)
     for r in rows:
@@ -184,6 +190,10 @@ def _take_back(
         elif r.day < today:
             counts.past += 1
             left[r.id].append(r.day)
+        elif r.from_permit in homeward and (r.home_site, r.day) not in shut:
+            back[r.request, r.id].append(r.day)
+            counts.told[r.patient, r.home_site].append(r.day)
+            counts.taken_back += 1
         elif r.from_site is not None and (r.from_site, r.day) not in open_again:
             left[r.id].append(r.day)  # still shut by another closure: the person keeps the place
         elif r.from_permit is not None and (r.patient, r.day) not in seats:
@@ -191,7 +201,9 @@ def _take_back(
             left[r.id].append(r.day)
         else:
             back[r.request, r.id].append(r.day)
-            counts.told[r.patient].append(r.day)
+            # A guest who comes back is told by `restore.guests`, where the day stands again.
+            if r.from_permit is None:
+                counts.told[r.patient, r.from_site or r.home_site].append(r.day)
             counts.taken_back += 1
     _give_back(work, back, left)
 
@@ -219,23 +231,22 @@ def _give_back(work: Work, back: dict[tuple[str, str], list[date]], left: dict[s
             passes.revoke(work, permit)
 
 
-def _tell(work: Work, row: sa.Row, counts: _Counts, today: date) -> None:
-    """Whoever was sent away, or told that there is no place, hears that the site is open after all."""
+def _tell(work: Work, row: sa.Row, counts: _Counts, today: date, open_again: set[tuple[str, date]]) -> None:
+    """Whoever was sent away, or told that there is no place, hears that the site is open after all: that one, and only
+    where no other closure keeps it shut."""
     query = sa.select(_M.c.patient, _M.c.day, _M.c.from_site).where(
         _M.c.closure == row.id, _M.c.day >= today, sa.or_(_M.c.to_site.is_(None), _M.c.to_site == _M.c.from_site)
     )
     for m in work.tx.execute(query):
-        counts.told[m.patient].append(m.day)
-    sites = dict(
-        work.tx.execute(sa.select(_M.c.patient, _M.c.from_site).where(_M.c.closure == row.id)).all()
-    )
+        if (m.from_site, m.day) in open_again:
+            counts.told[m.patient, m.from_site].append(m.day)
     news = [
         outbox.News(
             person,
             UNDONE,
-            f"{UNDONE}:{row.id}:{person}",
-            {"site": sites.get(person), "days": sorted({d.isoformat() for d in days})},
+            f"{UNDONE}:{row.id}:{person}:{code}",
+            {"site": code, "days": sorted({d.isoformat() for d in days})},
         )
-        for person, days in sorted(counts.told.items())
+        for (person, code), days in sorted(counts.told.items())
     ]
     outbox.tell_many(work, news)

@@ -1,0 +1,114 @@
+"""What a person or a nurse is told and shown around a guest dose must not lead to a wrong act: closures, hours, lists."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from ost.models import message
+from ost.models.opening import site_day
+from ost.models.site import site
+from ost.services.closures.undo import undo
+from ost.services.guest import follow, jobs, notices
+from ost.services.queue import queue
+from ost.services.work import SYSTEM
+from tests.make import make_account, make_clinic, make_guest_site, make_site
+from tests.permits import days_from, make_permit, state_of
+from tests.services.closing import give, make_network, messages
+
+
+@pytest.fixture
+def net(house, clock):
+    return make_network(house)
+
+
+@pytest.fixture
+def clinic(house, clock):
+    return make_clinic(house)
+
+
+@pytest.fixture
+def there(house, clinic):
+    make_site(house, "TPE1", county="TPE")
+    make_guest_site(house, "TPE1")
+    return make_account(house, "nurse", scope="TPE1")
+
+
+def told(net, name: str) -> list[str]:
+    """Kinds of what a person was told, in order."""
+    return [kind for who, kind in messages(net) if who == name]
+
+
+# --- a closure taken back -----------------------------------------------------------------
+
+
+def test_nobody_without_a_place_is_told_to_come_while_another_closure_keeps_the_door_shut(net):
+    net.person("a", order={"medicine": "injectable_diamorphine"})
+    first = net.close()
+    net.close(reason="power")
+    assert told(net, "a").count("closure_nowhere") == 2
+    undo(net.house, net.centre, first.id)
+    assert "closure_undone" not in told(net, "a")
+
+
+def test_each_place_that_opens_again_is_named_with_its_own_days(net):
+    tomorrow = net.today + timedelta(days=1)
+    net.person("a", "BEYOND")
+    # A guest at HUA1 today, at NEAR tomorrow; both close, and the own site is too far away.
+    make_permit(net.house, net.people["a"], "HUA1", (net.today,))
+    make_permit(net.house, net.people["a"], "NEAR", (tomorrow,))
+    done = net.close(sites=("HUA1", "NEAR"), days=(net.today, tomorrow))
+    undo(net.house, net.centre, done.id)
+    m = message.message
+    said = [r.data for r in net.rows(m, patient=net.people["a"], kind="closure_undone")]
+    assert len(said) == 2, said
+
+
+def test_who_was_moved_twice_goes_home_when_home_opens_and_not_to_the_place_between(net):
+    net.person("a")
+    first = net.close()
+    assert net.where("a") == ["NEAR"]
+    second = net.close(sites=(), county="HUA")
+    assert net.where("a") == ["FAR"]
+    undo(net.house, net.centre, first.id)
+    undo(net.house, net.centre, second.id)
+    assert net.where("a") == [None]
+    give(net, "a", "HUA1")
+
+
+# --- missed, and only then ----------------------------------------------------------------
+
+
+def test_a_guest_is_not_missed_while_the_guest_site_is_open_longer_that_day(house, clinic, there, clock):
+    [today] = days_from(house, "HUA1", 0)
+    make_permit(house, clinic.patient, "TPE1", (today,))
+    with house.work(SYSTEM, "TPE1", "made.day") as work:
+        row = {"site": "TPE1", "day": today, "closed": False, "opens": "08:00", "last_dose": "22:30", "closes": "23:00"}
+        work.add(site_day, **row, places=5, at_once=5, why="own", by="test", at=work.now)
+        # The doors say noon; that day's own hours say 23:00.
+        work.tx.execute(sa.update(site).values(closes="12:00"))
+    clock.shift(timedelta(hours=22) - _since_midnight(house))
+
+    def state(code, nurse):
+        return next(r.state for r in queue(house, nurse, code).rows if r.due.patient == clinic.patient)
+
+    assert state("HUA1", clinic.nurse) == "away"
+    assert state("TPE1", there) == "expected"
+
+
+def _since_midnight(house) -> timedelta:
+    local = house.now() + timedelta(hours=8)
+    return timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
+
+
+def test_a_paused_permits_day_that_passed_without_a_dose_reaches_home_too(house, clinic, there, clock):
+    permit = make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0, 1, 2), signed=False)
+    with house.work(SYSTEM, "HUA1", "test.review", patient=clinic.patient) as work:
+        work.lock_patients([clinic.patient])
+        follow.review(work, house, clinic.patient, "test")
+    assert state_of(house, permit.request) == "paused"
+    clock.shift(timedelta(days=1))
+    jobs.unused(house)
+    assert [n.kind for n in notices.of_site(house, clinic.nurse, "HUA1")] == [notices.UNUSED_DAY]
