@@ -18,6 +18,7 @@ from ost.rules.checks_guest import CLINICAL
 from ost.rules.facts import BY_OTHER, NOT_GIVEN
 from ost.services.access import require
 from ost.services.expected import Due, expected
+from ost.services.guest import calendar
 from ost.services.work import Actor, House
 
 EXPECTED, HERE, DONE, MISSED, HELD, UNKNOWN, AWAY = STATES = (
@@ -125,8 +126,13 @@ def queue(house: House, actor: Actor, site_id: str) -> Queue:
 
 def read_queue(tx: Connection, where: sa.Row, now: datetime) -> Queue:
     day = clock.dosing_day(now, where.tz)
-    closed = clock.local(now, where.tz).time() > time.fromisoformat(where.closes)
     dues = [d for d in expected(tx, where.id, day) if d.due_today]
+    closed = _over(now, where.tz, where.closes)
+    guests_at = {d.guest.site for d in dues if d.guest is not None}
+    # A day may have hours of its own, and nobody is missed before they are over.
+    hours = calendar.open_days(tx, {where.id, *guests_at}, {day}, unlisted=True) if closed or guests_at else {}
+    closes = {code: each.closes for (code, _), each in hours.items()}
+    closed = closed and _over(now, where.tz, closes.get(where.id, where.closes))
     people = sorted({d.patient for d in dues})
     doses = {}
     for row in tx.execute(_TODAY, {"day": day, "people": people}):
@@ -145,7 +151,14 @@ def read_queue(tx: Connection, where: sa.Row, now: datetime) -> Queue:
         )
     }
     rows = tuple(
-        _row(d, doses.get((d.patient, d.slot)), holds.get(d.patient), arrivals.get(d.patient), closed, now)
+        _row(
+            d,
+            doses.get((d.patient, d.slot)),
+            holds.get(d.patient),
+            arrivals.get(d.patient),
+            # A guest's hours are the guest site's, read alike at both ends.
+            closed if d.guest is None else _over(now, d.guest.tz, closes.get(d.guest.site, d.guest.closes)),
+        )
         for d in dues
     )
     return Queue(
@@ -162,7 +175,13 @@ def _acts_here(hold, due: Due, site_id: str) -> bool:
     return hold.site == due.home_site and not guest_here
 
 
-def _row(due: Due, given, hold, arrival, closed: bool, now: datetime) -> Row:
+def _over(now: datetime, tz: str, closes: str) -> bool:
+    """Whether it is later than "HH:MM" on that clock."""
+    return clock.local(now, tz).time() > time.fromisoformat(closes)
+
+
+def _row(due: Due, given, hold, arrival, closed: bool) -> Row:
+    """`closed`: the site where the person is due today has closed."""
     lane = arrival.lane if arrival else ("priority" if due.priority else "normal")
     common = {"due": due, "arrived": arrival.number if arrival else None, "lane": lane}
     if given is not None and given.outcome == BY_OTHER:
@@ -175,8 +194,7 @@ def _row(due: Due, given, hold, arrival, closed: bool, now: datetime) -> Row:
         return Row(**common, state=HELD, hold_reason=hold.reason_code, come_back_on=hold.come_back_on)
     if due.away:
         # Not missed here: they have a place elsewhere, until that site closes without a dose.
-        over = clock.local(now, due.guest.tz).time() > time.fromisoformat(due.guest.closes)
-        return Row(**common, state=MISSED if over else AWAY)
+        return Row(**common, state=MISSED if closed else AWAY)
     if arrival is not None and not closed:
         return Row(**common, state=HERE)
     return Row(**common, state=MISSED if closed else EXPECTED)

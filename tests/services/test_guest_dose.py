@@ -12,7 +12,7 @@ from ost import policies
 from ost.errors import Refusal
 from ost.models import dose, guest, stock
 from ost.models.lookup import consent_end
-from ost.models.opening import guest_site
+from ost.models.opening import guest_site, site_hours
 from ost.models.prescription import prescription, prescription_end
 from ost.models.site import site
 from ost.rules.missed_doses import missed_days
@@ -332,6 +332,7 @@ def test_home_says_missed_only_once_the_guest_site_has_closed_without_a_dose(hou
 def site_closes(house, code: str, at: str) -> None:
     with house.work(SYSTEM, code, "made.hours") as work:
         work.tx.execute(sa.update(site).where(site.c.id == code).values(closes=at))
+        work.tx.execute(sa.update(site_hours).where(site_hours.c.site == code).values(closes=at))
         work.payload = {"closes": at}
 
 

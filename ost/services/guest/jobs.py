@@ -143,7 +143,8 @@ def _close(house: House, request: str, patient: str) -> int:
 def _unused(house: House) -> list[tuple[str, str, date]]:
     now = house.now()
     first, last = (now - LOOK_BACK).date(), (now + timedelta(days=1)).date()
-    states = (rules.CONFIRMED, rules.CLOSED)
+    # A paused permit's day as well: why nothing was given is not what home has to hear of first.
+    states = (*rules.IN_FORCE, rules.CLOSED)
     query = (
         sa.select(_P.c.request, _P.c.patient, _P.c.site, _P.c.home_site, _D.c.day, _S.c.tz)
         .join_from(_D, _P, _P.c.id == _D.c.permit)
