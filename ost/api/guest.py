@@ -182,7 +182,8 @@ def _said(found):
     """A step's answer: where the request stands, or 409 with everything that stands against it."""
     if isinstance(found, NotMoved):
         shown = [wording.reason(canonical.plain(r)) for r in found.reasons]
-        return jsonify(error_body("guest_not_moved", {"count": _blocking(shown)}) | {"reasons": shown}), 409
+        count = _blocking(shown) + found.person
+        return jsonify(error_body("guest_not_moved", {"count": count}) | {"reasons": shown}), 409
     return found
 
 

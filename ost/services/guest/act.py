@@ -34,10 +34,14 @@ OWN = "own"
 
 @dataclass(frozen=True, slots=True)
 class NotMoved:
-    """The step was not taken: what stands against the request by now, blocking reasons first."""
+    """The step was not taken: what stands against the request by now, blocking reasons first.
+
+    `person`: something about the person does, which this reader may not know.
+    """
 
     reasons: tuple[Reason, ...]
     state: str = "not_moved"
+    person: bool = False
 
 
 Moved = Stands

@@ -10,6 +10,7 @@ from ost.errors import Refusal
 from ost.models import guest
 from ost.rules import guest as rules
 from ost.rules.guest_checks import blocking
+from ost.rules.guest_reasons import UNMET
 from ost.services.guest import book, consent, flow, steps
 from ost.services.guest.act import Acting, Moved, NotMoved, acting
 from ost.services.guest.calendar import lock_sites
@@ -24,8 +25,9 @@ _CONSENT = "guest_consent_missing"
 def offer(house: House, actor: Actor, request_id: str, site: str, *, seen_step: int | None = None) -> Moved | NotMoved:
     """Places at `site` on all days are taken beside those the person has.
 
-    NotMoved where something else stands against that site; a consent that does not reach it is asked for when it is
-    taken. Refusal("guest_offer_same_site"), ("guest_day_taken") where a change of the same days waits already.
+    NotMoved where something else stands against that site, told as far as it is about a place; a consent that does
+    not reach it is asked for when it is taken. Refusal("guest_offer_same_site"), ("guest_day_taken") where a change of
+    the same days waits already.
     """
     with acting(house, actor, request_id, "offer", seen_step=seen_step) as step:
         if site in (step.head.site, step.head.home_site):
@@ -33,8 +35,8 @@ def offer(house: House, actor: Actor, request_id: str, site: str, *, seen_step: 
         lock_sites(step.work, [site])
         seen, reasons = step.look(site=site)
         against = tuple(r for r in reasons if r.code != _CONSENT)
-        if blocking(against):
-            return step.blocked(against)
+        if (no := step.blocked(against)) is not None:
+            return _of_place(no)
         days = seen.facts.days
         book.take_places(
             step.work, request=request_id, patient=step.person.id, site=site, days=days, second=days
@@ -94,6 +96,12 @@ def leave_offer(house: House, actor: Actor, request_id: str, *, seen_step: int |
             flow.advance(house, step.work, request_id, seen, reasons)
         step.work.payload |= {"request": request_id}
         return step.done()
+
+
+def _of_place(no: NotMoved) -> NotMoved:
+    """The centre knows requests by number: what is the matter with the person is not for it to read."""
+    told = tuple(r for r in no.reasons if r.code in UNMET)
+    return NotMoved(told, person=len(told) < len(blocking(no.reasons)))
 
 
 def _offered(step: Acting) -> str:

@@ -20,7 +20,6 @@ from ost.models import closure, guest, opening, prescription, site, staff
 from ost.rules import guest as rules
 from ost.rules.access import Grant, may
 from ost.rules.facts import Reason
-from ost.rules.guest_reasons import UNMET
 from ost.rules.small_cells import LEAST
 from ost.services.access import require
 from ost.services.guest import alternatives, centre, find_place
@@ -115,8 +114,7 @@ def offer_place(house: House, actor: Actor, number: int, to_site: str, *, seen_s
     done = centre.offer(house, actor, request, to_site, seen_step=seen_step)
     if not isinstance(done, NotMoved):
         return Offered(True)
-    of_place = tuple(r for r in done.reasons if r.code in UNMET)
-    return Offered(False, of_place, person=len(of_place) < sum(r.tier == "stop" for r in done.reasons))
+    return Offered(False, done.reasons, done.person)
 
 
 def withdraw_offer(house: House, actor: Actor, number: int, *, seen_step: int | None = None) -> None:

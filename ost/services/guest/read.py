@@ -39,6 +39,7 @@ PAGE = "guest_request"
 MOST, MOST_OF_ALL = 200, 5000
 _H, _R, _S, _N = guest.guest_head, guest.guest_request, guest.guest_step, guest.guest_note
 _P, _DE = guest.guest_permit, guest.permit_day_end
+_LINE = ("request", "state", "waits_for", "since", "asked_at", "home_site", "site", "first_day", "last_day")
 NEWEST = (_H.c.asked_at.desc(), _R.c.number.desc())
 PERSONAL = (rules.HOME, rules.PRESCRIBER, rules.GUEST, rules.GUEST_PRESCRIBER)
 
@@ -164,7 +165,7 @@ def one(house: House, actor: Actor, request_id: str) -> RequestShown:
     with house.work(actor, at, "guest.read", patient=head.patient) as work:
         person = find_patient(work.tx, head.patient)
         own = at == head.home_site
-        if own or _consents(work.tx, head, work.now.date()):
+        if own or _consents(work.tx, head, work.now):
             work.add(audit.record_access, **_access(work, person.id, "read", PAGE))
             return _shown(house, work.tx, head, roles, person, travels_only=not own)
         return _shown(house, work.tx, head, roles, None)
@@ -183,7 +184,7 @@ def waiting(house: House, actor: Actor, site: str) -> dict[str, list[Line]]:
         "prescriber": sa.and_(_H.c.site == site, _H.c.waits_for == rules.GUEST_PRESCRIBER),
     }
     with house.read() as tx:
-        return {name: _lines(tx, where, named=True) for name, where in groups.items()}
+        return {name: _lines(tx, where, house.now(), at=site) for name, where in groups.items()}
 
 
 def of_site(house: House, actor: Actor, site: str, state: str | None = None) -> list[Line]:
@@ -193,7 +194,7 @@ def of_site(house: House, actor: Actor, site: str, state: str | None = None) -> 
     if state is not None:
         where = sa.and_(where, _H.c.state == state)
     with house.read() as tx:
-        return _lines(tx, where, named=True, order=NEWEST)
+        return _lines(tx, where, house.now(), at=site, order=NEWEST)
 
 
 def of_patient(house: House, actor: Actor, patient_id: str) -> list[Line]:
@@ -205,7 +206,7 @@ def of_patient(house: House, actor: Actor, patient_id: str) -> list[Line]:
     except Refusal:
         raise Refusal("patient_unknown") from None
     with house.read() as tx:
-        return _lines(tx, _H.c.patient == patient_id, named=True, order=NEWEST)
+        return _lines(tx, _H.c.patient == patient_id, house.now(), at=home, order=NEWEST)
 
 
 def open_everywhere(house: House, actor: Actor) -> list[Line]:
@@ -215,20 +216,31 @@ def open_everywhere(house: House, actor: Actor) -> list[Line]:
         raise Refusal("not_permitted", permission="guest.coordinate")
     where = sa.and_(_H.c.state.in_(rules.OPEN), sa.or_(_H.c.site.in_(reach), _H.c.home_site.in_(reach)))
     with house.read() as tx:
-        return _lines(tx, where, named=False, order=(_H.c.asked_at, _R.c.number), most=MOST_OF_ALL)
+        return _lines(tx, where, house.now(), order=(_H.c.asked_at, _R.c.number), most=MOST_OF_ALL)
 
 
 # --- within ------------------------------------------------------------------------
 
 
-def _lines(tx: Connection, where, *, named: bool, order=(_H.c.since, _R.c.number), most: int = MOST) -> list[Line]:
-    s = sites.site
+def _lines(
+    tx: Connection,
+    where,
+    now: datetime,
+    *,
+    at: str | None = None,
+    order=(_H.c.since, _R.c.number),
+    most: int = MOST,
+) -> list[Line]:
+    """`at`: the site that reads. Its own people are named to it, guests while their consent stands; None: nobody."""
     query = (
-        sa.select(
-            _H, _R.c.number, _R.c.kind, _R.c.days, _R.c.reason, s.c.county, patient.c.number.label("patient_number")
+        with_consent(
+            sa.select(
+                *(_H.c[name] for name in _LINE),
+                *(_R.c.number, _R.c.days, _R.c.reason, sites.site.c.tz, patient.c.number.label("patient_number")),
+                *CONSENT,
+            ).join_from(_H, _R, _R.c.id == _H.c.request),
+            site=_H.c.site,
         )
-        .join_from(_H, _R, _R.c.id == _H.c.request)
-        .join(s, s.c.id == _H.c.site)
         .join(patient, patient.c.id == _H.c.patient)
         .where(where)
         .order_by(*order)
@@ -250,10 +262,14 @@ def _lines(tx: Connection, where, *, named: bool, order=(_H.c.since, _R.c.number
             r.last_day,
             len(loads(r.days)),
             r.reason,
-            r.patient_number if named else None,
+            r.patient_number if at is not None and _named(r, at, now) else None,
         )
         for r in tx.execute(query)
     ]
+
+
+def _named(r, at: str, now: datetime) -> bool:
+    return r.home_site == at or consent_stands(r, r.site, clock.dosing_day(now, r.tz))
 
 
 def _shown(house: House, tx: Connection, head, roles, person, *, travels_only: bool = False) -> RequestShown:
@@ -414,9 +430,10 @@ def _stays(tx: Connection, person: str, but: str) -> tuple[StayShown, ...]:
     )
 
 
-def _consents(tx: Connection, head, day: date) -> bool:
+def _consents(tx: Connection, head, now: datetime) -> bool:
     query = with_consent(
-        sa.select(*CONSENT).join_from(_H, _R, _R.c.id == _H.c.request), site=_H.c.site
+        sa.select(*CONSENT, sites.site.c.tz).join_from(_H, _R, _R.c.id == _H.c.request), site=_H.c.site
     ).where(_H.c.request == head.request)
-    return consent_stands(tx.execute(query).one(), head.site, day)
+    row = tx.execute(query).one()
+    return consent_stands(row, head.site, clock.dosing_day(now, row.tz))
 
