@@ -163,3 +163,12 @@ def test_the_readme_gives_each_setting_its_default():
         assert rows[name].replace("`", "").partition(";")[0] == str(value), name
     assert rows["OST_SECURE_COOKIES"].startswith("`true` in production") and settings.secure_cookies
     assert rows["OST_LOG_JSON"].startswith("`true` in production") and settings.log_json
+
+
+# --- what is drawn from the code -----------------------------------------------------
+
+
+def test_the_states_of_a_guest_request_are_drawn_from_the_code():
+    from tests.guest_table import drawn, on_the_page
+
+    assert on_the_page() == drawn(), "python -m tests.guest_table draws it anew"
