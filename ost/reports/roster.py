@@ -16,7 +16,7 @@ import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from ost.errors import N_
+from ost.errors import N_, catalogue
 from ost.reports.words import NBSP, Words
 
 TEMPLATES = Path(__file__).resolve().parent.parent.parent / "templates"
@@ -77,9 +77,26 @@ def _row(words: Words, r, name, places: Mapping, language: str) -> dict:
         "to_phone": places[r.to_site].phone if r.to_site else "",
         "to_address": (places[r.to_site].addresses[language] or "") if r.to_site else "",
         "hours": "–".join(hours) if hours else "",
-        "doses": [(words.say(MEDICINES.get(d.medicine, d.medicine)), mg(d.dose_ug)) for d in r.doses],
+        "doses": [_dose(words, r, d) for d in r.doses],
+        "stops": [words.say(catalogue()[code].title) % _Said(days) for code, days in r.stops],
         "last": _last(words, r),
     }
+
+
+def _dose(words: Words, r, d) -> tuple[str, str, str]:
+    """Medicine, amount, and which of several it is: two amounts on one line are not one dose."""
+    which = words.say(N_("dose %(n)s of %(total)s today")) % {"n": d.slot, "total": r.slots} if r.slots > 1 else ""
+    return words.say(MEDICINES.get(d.medicine, d.medicine)), mg(d.dose_ug), which
+
+
+class _Said(dict):
+    """A reason's numbers on paper; what is not kept there is left open."""
+
+    def __init__(self, days: int | None):
+        super().__init__({} if days is None else {"days": days})
+
+    def __missing__(self, name: str) -> str:
+        return "–"
 
 
 def _last(words: Words, r) -> str:

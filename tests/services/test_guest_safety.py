@@ -7,16 +7,20 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from devices.evaluate import Store
 from ost.models import message
 from ost.models.opening import site_day
+from ost.models.patient import patient
 from ost.models.site import site
+from ost.reports.roster import render_html
+from ost.services.closures import read, roster
 from ost.services.closures.undo import undo
 from ost.services.guest import follow, jobs, notices
 from ost.services.queue import queue
 from ost.services.work import SYSTEM
-from tests.make import make_account, make_clinic, make_guest_site, make_site
+from tests.make import make_account, make_clinic, make_guest_site, make_prescription, make_site
 from tests.permits import days_from, make_permit, state_of
-from tests.services.closing import give, make_network, messages
+from tests.services.closing import give, hold_of, make_network, messages
 
 
 @pytest.fixture
@@ -112,3 +116,51 @@ def test_a_paused_permits_day_that_passed_without_a_dose_reaches_home_too(house,
     clock.shift(timedelta(days=1))
     jobs.unused(house)
     assert [n.kind for n in notices.of_site(house, clinic.nurse, "HUA1")] == [notices.UNUSED_DAY]
+
+
+# --- the paper of a closed site's people ------------------------------------------------
+
+
+def coming(net, done, site: str, folder) -> dict[str, roster.Row]:
+    """{name: row} of the receiving site's roster."""
+    nurse = make_account(net.house, "nurse", scope=site)
+    made = roster.make(net.house, nurse, Store(folder), done.id, site, roster.COMING)
+    numbers = {p.number: p.id for p in net.rows(patient)}
+    names = {i: n for n, i in net.people.items()}
+    return {names[numbers[r.number]]: r for r in made.rows}
+
+
+def codes(row: roster.Row) -> set[str]:
+    return {code for code, _ in row.stops}
+
+
+def test_the_paper_gives_nothing_where_the_rules_give_nothing(net, tmp_path):
+    net.person("steady")
+    net.person("missed", order={"elsewhere_on": net.today - timedelta(days=6)})
+    net.person("held")
+    done = net.close()
+    hold_of(net, "held")
+    rows = coming(net, done, "NEAR", tmp_path) | coming(net, done, "FAR", tmp_path)
+    assert codes(rows["steady"]) == set()
+    assert codes(rows["missed"]) == {"new_induction_needed"}
+    assert "on_hold" in codes(rows["held"])
+    said = render_html(
+        roster.Roster("x", 1, "coming", "NEAR", net.house.now(), tuple(rows.values()), "0" * 64, "x"),
+        read.ends(net.house, {"HUA1", "NEAR", "FAR"}, {net.today}),
+        "en",
+    )
+    assert said.count("give nothing") == 2
+    assert "5 missed days: a new induction" in said
+    assert said.count("60\u00a0mg</") + said.count("60\u00a0mg<br") == 1
+
+
+def test_of_two_doses_a_day_the_one_still_due_is_on_the_paper_and_the_board(net, tmp_path):
+    net.person("a")
+    make_prescription(net.house, net.people["a"], sites=("HUA1",), slot=2, dose_ug=20_000)
+    give(net, "a", "HUA1")
+    done = net.close()
+    [row] = coming(net, done, "NEAR", tmp_path).values()
+    assert [(d.slot, d.dose_ug) for d in row.doses] == [(2, 20_000)]
+    assert row.slots == 2
+    [line] = read.board(net.house, net.centre, done.id).lines
+    assert line.state == read.EXPECTED

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from ost import clock
 from ost.errors import Refusal
-from ost.models import closure, dose, guest, message, opening, patient
+from ost.models import closure, dose, guest, message, opening, patient, prescription
 from ost.models import site as sites
 from ost.rules.facts import NOT_GIVEN
 from ost.services.access import may, require
@@ -29,6 +29,7 @@ from ost.services.work import Actor, House
 
 _C, _M, _E = closure.closure, closure.closure_move, closure.closure_end
 _A, _O, _RL = dose.dose_attempt, dose.dose_outcome, dose.dose_release
+_RX, _RXE = prescription.prescription, prescription.prescription_end
 _R, _H, _P, _MSG = guest.guest_request, guest.guest_head, patient.patient, message.message
 
 #: How a person and day of a closure stands: dosed where they were sent or elsewhere, there, on the way, not come.
@@ -220,7 +221,7 @@ def _lines(
     house: House, tx: Connection, actor: Actor, closure_id: str, moves: list[sa.Row], now: datetime
 ) -> tuple[Line, ...]:
     people, days = {m.patient for m in moves}, {m.day for m in moves}
-    doses = _doses(tx, people, days)
+    doses, due = slots_used(tx, people, days), ordered(tx, people, days)
     a = sites.arrival
     here = {
         (r.site, r.day, r.patient)
@@ -234,7 +235,7 @@ def _lines(
     binding = _binding(tx, closure_id)
     found = []
     for m in moves:
-        state = _state(m, doses, here, open_, where, binding, now)
+        state = _state(m, doses, due, here, open_, where, binding, now)
         shown = reads[m.from_site] or (m.to_site is not None and reads[m.to_site])
         number = m.patient_number if shown else None
         said = told.get((m.patient, m.to_site))
@@ -246,20 +247,38 @@ def _lines(
     return tuple(found)
 
 
-def _doses(tx: Connection, people: set[str], days: set[date]) -> dict[tuple[str, date], bool]:
-    """{(patient, day): whether its outcome is known}."""
+def slots_used(tx: Connection, people: set[str], days: set[date]) -> dict[tuple[str, date], dict[int, bool]]:
+    """{(patient, day): {slot: whether its outcome is known}}; what was not given uses no slot."""
     query = (
-        sa.select(_A.c.patient, _A.c.dosing_day, _O.c.outcome)
+        sa.select(_A.c.patient, _A.c.dosing_day, _A.c.slot, _O.c.outcome)
         .join_from(_A, _O, _O.c.attempt == _A.c.id, isouter=True)
         .join(_RL, _RL.c.attempt == _A.c.id, isouter=True)
         .where(_A.c.patient.in_(people), _A.c.dosing_day.in_(days), _RL.c.attempt.is_(None))
     )
-    found: dict[tuple[str, date], bool] = {}
+    found: dict[tuple[str, date], dict[int, bool]] = {}
     for r in tx.execute(query):
         if r.outcome != NOT_GIVEN:
-            key = (r.patient, r.dosing_day)
-            found[key] = found.get(key, True) and r.outcome is not None
+            found.setdefault((r.patient, r.dosing_day), {})[r.slot] = r.outcome is not None
     return found
+
+
+def ordered(tx: Connection, people: set[str], days: set[date]) -> dict[tuple[str, date], list]:
+    """{(patient, day): [[slot, medicine, dose_ug]]} of the orders in force, by slot."""
+    if not people:
+        return {}
+    query = (
+        sa.select(_RX)
+        .join_from(_RX, _RXE, _RXE.c.prescription == _RX.c.id, isouter=True)
+        .where(_RXE.c.prescription.is_(None), _RX.c.patient.in_(people), _RX.c.starts_on <= max(days))
+        .order_by(_RX.c.patient, _RX.c.slot, _RX.c.written_at, _RX.c.id)
+    )
+    found: dict[tuple[str, date], dict[int, list]] = {}
+    for o in tx.execute(query):
+        for day in days:
+            in_force = o.starts_on <= day and (o.ends_on is None or o.ends_on >= day)
+            if in_force and day.isoweekday() in json.loads(o.days):
+                found.setdefault((o.patient, day), {})[o.slot] = [o.slot, o.medicine, o.dose_ug]
+    return {key: [slots[n] for n in sorted(slots)] for key, slots in found.items()}
 
 
 def _binding(tx: Connection, closure_id: str) -> set[tuple[str, date]]:
@@ -275,10 +294,13 @@ def _binding(tx: Connection, closure_id: str) -> set[tuple[str, date]]:
     return {tuple(row) for row in tx.execute(query)}
 
 
-def _state(m: sa.Row, doses, here, open_, where, binding, now: datetime) -> str:
-    known = doses.get((m.patient, m.day))
-    if known is not None:
-        return DOSED if known else UNDER_WAY
+def _state(m: sa.Row, doses, due, here, open_, where, binding, now: datetime) -> str:
+    used = doses.get((m.patient, m.day), {})
+    if not all(used.values()):
+        return UNDER_WAY
+    # Of two doses a day the other one may still be due.
+    if used and {slot for slot, _, _ in due.get((m.patient, m.day), ())} <= used.keys():
+        return DOSED
     if m.to_site is None:
         return NOWHERE
     if m.request is not None and (m.request, m.day) not in binding:

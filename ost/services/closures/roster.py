@@ -2,7 +2,7 @@
 
 A roster is made to be carried and to serve when screens are dark, so it holds
 as little as a nurse can dose safely by: number, masked name, medicine, dose in
-mg, and when the last dose was and how much; no birth date, no address, no
+mg or why the rules give nothing, and when the last dose was and how much; no birth date, no address, no
 telephone of a patient, no picture, no reason. No mL: they depend on the bottle
 that stands at the other counter, and a wrong strength would make them a wrong
 dose. The paper of the closed site says where its people went, and no dose.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -26,12 +27,15 @@ from devices.evaluate import Store
 from ost import canonical
 from ost.errors import Refusal
 from ost.keys import SealBroken
-from ost.models import audit, closure, dose, patient, prescription
+from ost.models import audit, closure, dose, patient
+from ost.rules.findings import STOP
 from ost.rules.names import masked
-from ost.services import sealed
+from ost.services import policy_of, sealed
 from ost.services.access import may, require
 from ost.services.closures import read
 from ost.services.closures.read import DOSED, NOWHERE, TAKEN_BACK
+from ost.services.gather import gather
+from ost.services.guest.follow import MISSED
 from ost.services.work import Actor, House, Work, new_id
 
 LEAVING, COMING = KINDS = ("leaving", "coming")
@@ -40,10 +44,11 @@ READS = "patient.read"
 MARK, PURPOSE = "OSTR1", "ost-closure-roster-1"
 #: A last dose longer ago than this is said to be none lately.
 LAST_DOSE_DAYS = 30
+#: Stops that hold on another day too, until somebody has looked.
+OF_THE_PERSON = ("patient_not_active", "on_hold", "exposure_uncleared", *MISSED)
 
 _X, _P = closure.closure_roster, patient.patient
 _A, _O, _RL = dose.dose_attempt, dose.dose_outcome, dose.dose_release
-_RX, _RXE = prescription.prescription, prescription.prescription_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Row:
     doses: tuple[Dose, ...] = ()
     last_day: date | None = None
     last_ug: int | None = None
+    slots: int = 0  # doses ordered that day, those already taken among them
+    stops: tuple[tuple[str, int | None], ...] = ()  # (code, days) of what the rules say against it: then no dose
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ def make(house: House, actor: Actor, store: Store, closure_id: str, site: str, k
     if kind not in KINDS or not lines:
         raise Refusal("roster_nobody")
     with house.work(actor, site, "closure.roster") as work:
-        content = _content(work.tx, board.head.number, site, kind, lines, work.now)
+        content = _content(house, work.tx, board.head.number, site, kind, lines, work.now)
         text = canonical.text(content)
         made, digest = new_id(), canonical.digest_of_text(text)
         signature = store.sign_text(PURPOSE, f"{made}|{digest}")
@@ -169,10 +176,15 @@ def _wanted(line: read.Line, site: str, kind: str) -> bool:
     return line.to_site == site and line.from_site != site and line.state not in (TAKEN_BACK, NOWHERE, DOSED)
 
 
-def _content(tx: Connection, number: int, site: str, kind: str, lines: list[read.Line], now: datetime) -> dict:
+def _content(
+    house: House, tx: Connection, number: int, site: str, kind: str, lines: list[read.Line], now: datetime
+) -> dict:
     people, days = {x.patient for x in lines}, {x.day for x in lines}
-    ordered = _ordered(tx, people, days) if kind == COMING else {}
-    last = _last(tx, people, max(days)) if kind == COMING else {}
+    coming = kind == COMING
+    ordered = read.ordered(tx, people, days) if coming else {}
+    used = read.slots_used(tx, people, days) if coming else {}
+    last = _last(tx, people, max(days)) if coming else {}
+    known = {r.id: r for r in tx.execute(sa.select(_P).where(_P.c.id.in_(people)))} if coming else {}
     rows = []
     for x in lines:
         row = {
@@ -182,10 +194,14 @@ def _content(tx: Connection, number: int, site: str, kind: str, lines: list[read
             "to": x.to_site,
             "request": x.request_number,
         }
-        if kind == COMING:
+        if coming:
+            every, taken = ordered.get((x.patient, x.day), []), used.get((x.patient, x.day), {})
+            left = [each for each in every if each[0] not in taken]
             day, ug = last.get(x.patient, (None, None))
             row |= {
-                "doses": ordered.get((x.patient, x.day), []),
+                "doses": left,
+                "all": len(every),
+                "stops": _against(house, tx, known[x.patient], site, x.day, [slot for slot, _, _ in left], now),
                 "last_day": day.isoformat() if day else None,
                 "last_ug": ug,
             }
@@ -193,21 +209,20 @@ def _content(tx: Connection, number: int, site: str, kind: str, lines: list[read
     return {"closure": number, "site": site, "kind": kind, "at": canonical.plain(now), "rows": rows}
 
 
-def _ordered(tx: Connection, people: set[str], days: set[date]) -> dict[tuple[str, date], list]:
-    """{(patient, day): [[slot, medicine, dose_ug]]} of the orders in force."""
-    query = (
-        sa.select(_RX)
-        .join_from(_RX, _RXE, _RXE.c.prescription == _RX.c.id, isouter=True)
-        .where(_RXE.c.prescription.is_(None), _RX.c.patient.in_(people), _RX.c.starts_on <= max(days))
-        .order_by(_RX.c.patient, _RX.c.slot, _RX.c.written_at, _RX.c.id)
-    )
-    found: dict[tuple[str, date], dict[int, list]] = {}
-    for o in tx.execute(query):
-        for day in days:
-            in_force = o.starts_on <= day and (o.ends_on is None or o.ends_on >= day)
-            if in_force and day.isoweekday() in json.loads(o.days):
-                found.setdefault((o.patient, day), {})[o.slot] = [o.slot, o.medicine, o.dose_ug]
-    return {key: [slots[n] for n in sorted(slots)] for key, slots in found.items()}
+def _against(house: House, tx: Connection, person: sa.Row, site: str, day: date, slots: Iterable[int], now) -> list:
+    """[[code, days or None]]: why nothing is given there. What the bottle says is left to whoever holds one.
+
+    Of a later day only what stands against any dose of theirs is known today.
+    """
+    found: dict[str, int | None] = {}
+    for slot in slots:
+        seen = gather(tx, person, site_id=site, slot=slot, bottle=None, now=now)
+        _policy, verdict = policy_of.decide(house, tx, seen, now, before_check=True)
+        for reason in verdict.reasons:
+            of_bottle = reason.code.startswith("bottle_")
+            if reason.tier == STOP and not of_bottle and (day == seen.facts.day or reason.code in OF_THE_PERSON):
+                found.setdefault(reason.code, reason.data.get("days"))
+    return [[code, days] for code, days in found.items()]
 
 
 def _last(tx: Connection, people: set[str], until: date) -> dict[str, tuple[date, int]]:
@@ -249,6 +264,8 @@ def _opened(house: House, tx: Connection, made: str, digest: str, signature: str
             doses=tuple(Dose(*d) for d in r.get("doses", ())),
             last_day=date.fromisoformat(r["last_day"]) if r.get("last_day") else None,
             last_ug=r.get("last_ug"),
+            slots=r.get("all", 0),
+            stops=tuple((code, days) for code, days in r.get("stops", ())),
         )
         for r in content["rows"]
     ]
