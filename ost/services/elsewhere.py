@@ -127,6 +127,18 @@ def agreed_person(house: House, actor: Actor, counter_id: str, line: str) -> str
         return asked.patient
 
 
+def stood_here(tx: Connection, person: str, site: str, since: datetime) -> bool:
+    """Whether this person touched, or showed their card, at a counter of this site since then."""
+    query = sa.select(_L.c.id).where(
+        _L.c.patient == person,
+        _L.c.site == site,
+        _L.c.why == DOSED_TODAY,
+        _L.c.page.in_(_SHOWN_IN_PERSON),
+        _L.c.at >= since,
+    )
+    return tx.execute(query.limit(1)).scalar() is not None
+
+
 def open_emergency(house: House, actor: Actor, counter_id: str, line: str, reason: str) -> datetime:
     """Show this account who the stranger at this counter is, until the instant returned. Recorded first.
 

@@ -143,6 +143,13 @@ def _left(until: datetime | None, now: datetime) -> int:
     return max(1, -(-int((until - now).total_seconds() * 1000) // 1000))
 
 
+def take_back(tx: sa.Connection, subject: Subject) -> None:
+    """One try less: it was right, which says nothing of the wrong ones before it."""
+    f = staff.sign_in_failure
+    one = sa.update(f).where(f.c.subject_kind == subject.kind, f.c.subject == subject.name, f.c.count > 0)
+    tx.execute(one.values(count=f.c.count - 1))
+
+
 def forgive(tx: sa.Connection, subjects: Iterable[Subject]) -> None:
     """Take the counts away: the try succeeded, or a colleague unlocked."""
     f = staff.sign_in_failure

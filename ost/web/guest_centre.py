@@ -45,7 +45,7 @@ def index():
     )
 
 
-@blueprint.get("/<int:number>")
+@blueprint.get("/<int(max=999999999):number>")
 @allow("guest.coordinate")
 def one(number: int):
     """One request: what is needed, and where else there is room on all its days."""
@@ -64,12 +64,12 @@ def _one(number: int, answer: overview.Offered | None = None):
     )
 
 
-@blueprint.post("/<int:number>/offer")
+@blueprint.post("/<int(max=999999999):number>/offer")
 @allow("guest.coordinate")
 def offer(number: int):
     step = request.form.get("step", "")
     answer = overview.offer_place(
-        house(), actor(), number, request.form.get("site", "")[:12], seen_step=int(step) if step.isdecimal() else None
+        house(), actor(), number, request.form.get("site", "")[:12], seen_step=_step(step)
     )
     if not answer.done:
         return _one(number, answer), 409
@@ -77,10 +77,14 @@ def offer(number: int):
     return redirect(url_for("guest_centre.index"))
 
 
-@blueprint.post("/<int:number>/withdraw")
+def _step(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 9 else None
+
+
+@blueprint.post("/<int(max=999999999):number>/withdraw")
 @allow("guest.coordinate")
 def withdraw(number: int):
     step = request.form.get("step", "")
-    overview.withdraw_offer(house(), actor(), number, seen_step=int(step) if step.isdecimal() else None)
+    overview.withdraw_offer(house(), actor(), number, seen_step=_step(step))
     desk.done(gettext("The offer is withdrawn. The first place stands again."))
     return redirect(url_for("guest_centre.index"))

@@ -10,9 +10,10 @@ from ost.services.closures.declare import declare
 from ost.services.closures.preview import preview
 from ost.services.closures.undo import undo
 from ost.services.closures.wanted import Wanted as ToClose
-from ost.services.guest import answer, ask, centre
+from ost.services.guest import answer, ask, cancel, centre, read
 from ost.services.guest.act import NotMoved
 from ost.services.verify import verify
+from tests.permits import make_permit
 from tests.services.guest_world import FAR, HOME, NEAR, THERE, make_world
 
 
@@ -98,3 +99,19 @@ def test_a_closure_of_both_home_and_the_site_asked_for_moves_the_person_once(wor
     declare(world.house, world.centre, wanted, found.digest)
     assert world.state(said.request_id) == "ended"
     assert [(p.site, p.second) for p in world.places()] == [(NEAR, False)]
+
+
+def test_many_days_asked_for_at_once_are_no_more_than_the_authorised_ones(world):
+    world.allow(days_a_year=2)
+    assert world.asked(1, 2).state == "approved"
+    assert world.asked(3, 4).state == "asked"
+
+
+@pytest.mark.parametrize("kind", ["asked", "emergency"])
+def test_once_it_is_over_a_guest_site_reads_no_person(world, kind):
+    permit = make_permit(world.house, world.patient, THERE, (world.day(1),), kind=kind)
+    assert read.one(world.house, world.there, permit.request).person is not None
+    cancel.cancel(world.house, world.me, permit.request)
+    assert read.one(world.house, world.there, permit.request).person is None
+    assert [x.patient_number for x in read.of_site(world.house, world.there, THERE)] == [None]
+    assert read.one(world.house, world.nurse, permit.request).person is not None

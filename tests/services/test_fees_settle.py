@@ -398,10 +398,13 @@ def test_who_sees_a_settlement_and_that_it_names_nobody(house, clinic, clock):
     refused("input_invalid", settle.settle, house, network(house), "=cmd()")
 
 
-def test_the_health_department_sees_sums_of_its_county(house, clinic):
+def test_the_health_department_sees_sums_of_its_county(house, clinic, clock):
     make_tariff(house, percent=60)
     spend(house, clinic, *[DAY] * 6)
     reader = make_account(house, "health_department_reader", scope="HUA", scope_kind="county")
+    # A sum that grows with every dose tells of each: the month is over first.
+    assert settle.by_month(house, reader) == [settle.Sums("2026-03", "HUA", None, None, None, None)]
+    clock.move_to("2026-04-01T01:00:00+00:00")
     assert settle.by_month(house, reader) == [settle.Sums("2026-03", "HUA", 6, 1200, 720, 0)]
     spend(house, clinic, *[date(2026, 4, 1)] * 4)
     assert settle.by_month(house, reader)[0] == settle.Sums("2026-04", "HUA", None, None, None, None)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ost.errors import Refusal
 from ost.models import guest, message, opening, site
 from ost.rules import guest as rules
-from ost.services import consents, holds
+from ost.services import consents, holds, stranger
 from ost.services.guest import standing
 from ost.services.guest.ask import Asked, NotAsked, ask, look
 from ost.services.guest.consent import NewConsent
@@ -218,6 +218,11 @@ def test_the_same_id_gets_the_same_answer_and_other_content_is_refused(world):
     assert len(world.rows(guest.guest_request)) == 1 and len(world.places()) == 2
 
 
+def stand_at(world, code: str, page: str) -> None:
+    with world.house.work(world.there, code, "test.stood") as work:
+        stranger.tell_about(work, world.patient, page)
+
+
 def test_who_may_ask_for_whom(world):
     """Another patient, another site's nurse, a guest site that may not see them: nobody is there."""
     other = world.another_patient()
@@ -231,6 +236,13 @@ def test_who_may_ask_for_whom(world):
             world.ask(1, actor=actor, **values)
         assert no.value.code in ("patient_unknown", "not_permitted")
     consents.give(world.house, world.nurse, world.patient, "found_elsewhere", world.day(30))
+    with pytest.raises(Refusal, match="patient_unknown"):
+        world.ask(1, actor=world.there, by_role="guest")  # agreed, and not there
+    for code, page in ((NEAR, "counter.touch"), (THERE, "counter.number")):
+        stand_at(world, code, page)
+        with pytest.raises(Refusal, match="patient_unknown"):
+            world.ask(1, actor=world.there, by_role="guest")
+    stand_at(world, THERE, "counter.touch")
     said = world.ask(1, actor=world.there, by_role="guest")
     assert world.rows(guest.guest_request, id=said.request_id)[0].by_role == "guest"
     with pytest.raises(Refusal):

@@ -118,6 +118,24 @@ def test_nobody_reads_from_papers_who_is_in_treatment(house, clinic):
     assert codes[0] == "portal_nobody_found" and codes[-1] == "portal_wait"
 
 
+def test_a_paper_that_is_known_buys_no_tries_for_others(house, clinic, number):
+    away = make.make_account(house, "nurse")
+    with house.read() as tx:
+        row = tx.execute(sa.select(patient).where(patient.c.id == clinic.patient)).one()
+        key = sealed.person_key(tx, house.keys, row.id)
+        own = [sealed.unseal_text(key, row.id, "patient", n, getattr(row, f"{n}_sealed")) for n in ("national_id", "birth_date")]
+    set_patient(house, clinic, national_id_mac=house.keys.search_mac("national_id", own[0]))
+    codes = []
+    for _ in range(8):
+        for paper in (own, ("B123456780", "1979-05-04")):
+            try:
+                _paper(house, away, clinic.site, *paper)
+            except Refusal as refusal:
+                codes.append(refusal.code)
+    assert codes.count("portal_nobody_found") < 5
+    assert codes[-1] == "portal_wait"
+
+
 def test_nobody_at_the_counter_no_number(house, clinic):
     with pytest.raises(Refusal, match="portal_identity_old"):
         recover.by_touch(house, clinic.nurse, clinic.counter)

@@ -122,7 +122,8 @@ def not_settled(house: House, actor: Actor, site_id: str) -> list[tuple[str, str
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """A month and the payer's county. All None where fewer than LEAST doses would tell of somebody."""
+    """A month and the payer's county. All None where fewer than LEAST doses would tell of somebody, and while the month
+    runs: a sum read twice a day tells of the one between."""
 
     month: str
     county: str
@@ -141,10 +142,11 @@ def by_month(house: House, actor: Actor) -> list[Sums]:
     groups: dict = defaultdict(list)
     for r in rows:
         groups[month_of(r.day), r.county].append(r)
+    running = month_of(clock.dosing_day(house.now(), TZ))
     found = []
     for (month, county), charges in sorted(groups.items(), key=lambda g: (g[0][0], g[0][1]), reverse=True):
         doses, payer, open_ = _sums(charges)
-        if county in counties and doses < LEAST:
+        if county in counties and (doses < LEAST or month >= running):
             found.append(Sums(month, county, None, None, None, None))
         else:
             found.append(Sums(month, county, doses, sum(c.amount_ntd or 0 for c in charges), payer, open_))

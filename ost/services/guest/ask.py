@@ -8,7 +8,7 @@ have room; that it was wanted and could not be had is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -24,6 +24,7 @@ from ost.rules.guest_reasons import UNMET
 from ost.services.access import may, require
 from ost.services.consents import FOUND_ELSEWHERE
 from ost.services.consents import stands as consent_stands
+from ost.services.elsewhere import stood_here
 from ost.services.gather import find_patient
 from ost.services.guest import book, calendar, consent, flow, standing, steps
 from ost.services.guest.alternatives import Alternative, nearest
@@ -34,6 +35,8 @@ from ost.services.work import Actor, House, Work, new_id
 #: Days of one request at most; more is several requests, or a transfer.
 MOST_DAYS = 62
 COUNTER = "guest_request"
+#: A guest site asks for somebody who was at its counter so lately.
+STOOD_WITHIN = timedelta(hours=2)
 
 _R, _H, _P = guest.guest_request, guest.guest_head, guest.guest_place
 
@@ -337,7 +340,12 @@ def _who(house: House, actor: Actor, wanted: Wanted) -> steps.Who:
         query = sa.select(sites.site.c.policy, sites.site.c.tz).where(sites.site.c.id == person.home_site)
         home = tx.execute(query).one()
         today = clock.dosing_day(house.now(), home.tz)
-        found = wanted.by_role == rules.GUEST and consent_stands(tx, person.id, FOUND_ELSEWHERE, today)
+        found = (
+            wanted.by_role == rules.GUEST
+            and consent_stands(tx, person.id, FOUND_ELSEWHERE, today)
+            # Their consent is to be known where they stand, not to be looked up.
+            and stood_here(tx, person.id, wanted.site, house.now() - STOOD_WITHIN)
+        )
     if wanted.by_role == rules.PATIENT:
         known, desk = actor.id == f"patient:{person.id}", person.home_site
     elif wanted.by_role == rules.HOME:

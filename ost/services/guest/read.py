@@ -129,7 +129,7 @@ class RequestShown:
     actions: tuple[str, ...]  # what this reader may do now, by the table
     roles: tuple[str, ...]
     reasons: tuple[Reason, ...] = ()  # what the facts say now; () for the centre and once it is over
-    person: PersonShown | None = None  # None for the centre, and at a guest site whose consent is gone
+    person: PersonShown | None = None  # None for the centre, and at a guest site once it is over or consent is gone
     summary: jobs.Summary | None = None  # of a permit
 
 
@@ -165,7 +165,7 @@ def one(house: House, actor: Actor, request_id: str) -> RequestShown:
     with house.work(actor, at, "guest.read", patient=head.patient) as work:
         person = find_patient(work.tx, head.patient)
         own = at == head.home_site
-        if own or _consents(work.tx, head, work.now):
+        if own or (head.state not in rules.OVER and _consents(work.tx, head, work.now)):
             work.add(audit.record_access, **_access(work, person.id, "read", PAGE))
             return _shown(house, work.tx, head, roles, person, travels_only=not own)
         return _shown(house, work.tx, head, roles, None)
@@ -269,7 +269,9 @@ def _lines(
 
 
 def _named(r, at: str, now: datetime) -> bool:
-    return r.home_site == at or consent_stands(r, r.site, clock.dosing_day(now, r.tz))
+    """Once a stay is over its guest site keeps the numbers of requests, not of people."""
+    here = r.state not in rules.OVER and consent_stands(r, r.site, clock.dosing_day(now, r.tz))
+    return r.home_site == at or here
 
 
 def _shown(house: House, tx: Connection, head, roles, person, *, travels_only: bool = False) -> RequestShown:

@@ -19,6 +19,7 @@ from ost import canonical, clock, policies
 from ost.errors import Refusal
 from ost.models import guest, opening, staff
 from ost.models import site as sites
+from ost.rules import guest as rules
 from ost.rules.geo import Point
 from ost.rules.guest_standing import Authorisation, covers
 from ost.services.access import require
@@ -185,7 +186,8 @@ def covering(
     rows = tx.execute(_IN_FORCE, {"patient": patient_id, "today": today}).all()
     if not rows:
         return None
-    used = days_used(tx, patient_id, (day.year for day in days))
+    years = {day.year for day in days}
+    used = days_used(tx, patient_id, years) + _under_way(tx, patient_id, years)
     points = _points(tx, {code for r in rows for code in (r.corridor_from, r.corridor_to) if code})
     for r in rows:
         ends = (points.get(r.corridor_from), points.get(r.corridor_to))
@@ -202,6 +204,18 @@ def covering(
         if covers(allowed, site, place, home, days, used):
             return r.id
     return None
+
+
+def _under_way(tx: Connection, patient_id: str, years: set[int]) -> Counter[int]:
+    """{year: days approved and not confirmed yet}: many asked for at once are no more than the year allows."""
+    h = guest.guest_head
+    query = (
+        sa.select(_R.c.days)
+        .join_from(h, _R, _R.c.id == h.c.request)
+        .where(h.c.patient == patient_id, h.c.state.in_((rules.APPROVED, rules.ACCEPTED)))
+    )
+    found = (date.fromisoformat(day) for text in tx.execute(query).scalars() for day in loads(text))
+    return Counter(day.year for day in found if day.year in years)
 
 
 def _points(tx: Connection, codes: set[str]) -> dict[str, Point]:

@@ -25,7 +25,7 @@ from ost.rules.identity import IdentityError, parse_national_id
 from ost.rules.schedule import DateError, parse_date
 from ost.services import sealed
 from ost.services.access import require
-from ost.services.throttle import Subject, count_try, forgive
+from ost.services.throttle import Subject, count_try, take_back
 from ost.services.work import Actor, House, Work, new_id
 
 PAGE, WHY = "portal.recover", "lost_number"
@@ -90,7 +90,7 @@ def by_paper(house: House, actor: Actor, site_id: str, document: str, national_i
         row = _person(work.tx, patient.c.national_id_mac == mac)
         if row is not None and _born(house, work.tx, row) == born.isoformat():
             work.payload |= {"document": document}
-            forgive(work.tx, [subject])
+            take_back(work.tx, subject)  # whoever knows one paper must not ask for others with it
             return _tell(work, row)
         # That somebody asked is written down, also where the answer was no.
         work.payload |= {"document": document, "found": False}
