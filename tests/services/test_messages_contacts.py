@@ -66,6 +66,13 @@ def test_addresses_as_people_type_them(channel, typed, kept):
         ("email", "<a@example.org>"),
         ("email", "陳@example.org"),
         ("email", "a" * 200 + "@example.org"),
+        ("email", "a" * 65 + "@example.org"),
+        # No mail can be written to these: each would break off in the middle of sending.
+        ("email", "a..b@example.org"),
+        ("email", ".a@example.org"),
+        ("email", "a\x00b@example.org"),
+        ("email", "a\x1bb@example.org"),
+        ("email", "=?utf-8?q?a?=@example.org"),
         ("line", "someone"),
         ("line", LINE_ID.upper()),
         ("line", ""),

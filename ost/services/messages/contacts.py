@@ -32,7 +32,9 @@ CODE_TRIES = 5
 CODES_AN_HOUR = 5
 
 _C, _P = patient_contact, portal_code
-_EMAIL = re.compile(r"[^@\s,;<>\"()\[\]\\:]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+# What a mail's header takes as it is: atoms with single dots between them, and no encoded word.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@)(?!.*=\?){_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _LINE = re.compile(r"U[0-9a-f]{32}")
 
 
