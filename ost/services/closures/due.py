@@ -17,6 +17,7 @@ from ost import clock, policies
 from ost.models import closure, dose, guest, opening, patient, prescription, site, stock
 from ost.rules import closure as rules
 from ost.rules import guest as states
+from ost.rules.checks_guest import CLINICAL
 from ost.rules.facts import NOT_GIVEN
 from ost.rules.geo import distance_m
 from ost.services.closures.wanted import Wanted
@@ -30,6 +31,7 @@ _A, _O, _R = dose.dose_attempt, dose.dose_outcome, dose.dose_release
 _PERMIT, _DAY, _END = guest.guest_permit, guest.permit_day, guest.permit_day_end
 _HEAD, _PLACE, _REQUEST = guest.guest_head, guest.guest_place, guest.guest_request
 _WISH, _ROOM = closure.patient_wish, closure.closure_room
+_OF_ORDER = ("id", "patient", "slot", "medicine", "product", "days", "sites", "starts_on", "ends_on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class _Found:
     away: set[tuple[str, date]]
     undecided: list[Undecided]
     doses: dict[tuple[str, date], dict[int, bool]]  # slot -> whether its outcome is known
-    held: set[str]
+    held: set[tuple[str, str | None]]  # (patient, where it holds them; None: everywhere)
     wishes: dict[str, sa.Row]
 
 
@@ -153,7 +155,7 @@ def _find(tx: Connection, wanted: Wanted) -> _Found:
     }
     orders = defaultdict(list)
     for row in tx.execute(
-        sa.select(*(_P.c[n] for n in ("id", "patient", "slot", "medicine", "product", "days", "starts_on", "ends_on")))
+        sa.select(*(_P.c[n] for n in _OF_ORDER))
         .join_from(_P, _PE, _PE.c.prescription == _P.c.id, isouter=True)
         .where(
             _PE.c.prescription.is_(None),
@@ -188,7 +190,8 @@ def _find(tx: Connection, wanted: Wanted) -> _Found:
             .order_by(_PLACE.c.request, _PLACE.c.day, _PLACE.c.second)
         )
     ]
-    held = sa.select(_HO.c.patient).join_from(_HO, _HR, _HR.c.hold == _HO.c.id, isouter=True)
+    held = sa.select(_HO.c.patient, _HO.c.kind, _HO.c.site).join_from(_HO, _HR, _HR.c.hold == _HO.c.id, isouter=True)
+    held = held.where(_HR.c.hold.is_(None), _HO.c.blocks, _HO.c.patient.in_(everybody))
     return _Found(
         people=people,
         orders=orders,
@@ -196,7 +199,8 @@ def _find(tx: Connection, wanted: Wanted) -> _Found:
         away={(row.patient, row.day) for row in tx.execute(elsewhere)},
         undecided=undecided,
         doses=doses,
-        held=set(tx.execute(held.where(_HR.c.hold.is_(None), _HO.c.blocks, _HO.c.patient.in_(everybody))).scalars()),
+        # Only clinical holds travel (`ost.rules.checks_guest.acts_here`).
+        held={(row.patient, None if row.kind == CLINICAL else row.site) for row in tx.execute(held)},
         wishes={row.patient: row for row in tx.execute(sa.select(_WISH).where(_WISH.c.patient.in_(everybody)))},
     )
 
@@ -316,6 +320,12 @@ class _Builder:
         if (at, day) in self.stays_at:
             self.stays.append(rules.Move(person.id, day, at, at, 0, rules.STAYS))
             return
+        held = self._held(person.id, at)
+        own = None if guest_day is not None or held else self._another_own(day, left)
+        if own is not None:
+            # Their orders name it: they need no permit there, and one for elsewhere would shut it to them.
+            self.stays.append(rules.Move(person.id, day, at, own, self._way(at, own), rules.HOME))
+            return
         if guest_day is not None:
             self.moved.append(guest_day)
         need = self._need(person, day, at, left)
@@ -336,7 +346,7 @@ class _Builder:
         point = (near.lat_e6, near.lon_e6) if near is not None else None
         marks = json.loads(person.priority)
         home = person.home_site if at != person.home_site else None
-        if home is not None and not self._open(home, day):
+        if home is not None and (self._held(person.id, home) or not self._open(home, day)):
             home = None
         return rules.Need(
             patient=person.id,
@@ -351,11 +361,19 @@ class _Builder:
             wish=wished,
             home=home,
             home_m=self._way(at, home),
-            why_not=self._why_not(person, day, left),
+            why_not=self._why_not(person, day, at, left),
         )
 
-    def _why_not(self, person: sa.Row, day: date, left: list[sa.Row]) -> str | None:
-        if person.id in self.found.held:
+    def _held(self, person: str, at: str) -> bool:
+        return not self.found.held.isdisjoint({(person, None), (person, at)})
+
+    def _another_own(self, day: date, left: list[sa.Row]) -> str | None:
+        """A site that every order left names, and that doses that day; by code."""
+        named = set.intersection(*(set(json.loads(o.sites)) for o in left)) if left else set()
+        return next((code for code in sorted(named) if self._open(code, day)), None)
+
+    def _why_not(self, person: sa.Row, day: date, at: str, left: list[sa.Row]) -> str | None:
+        if self._held(person.id, at):
             return rules.HELD
         if not left:
             return rules.NO_ORDER

@@ -20,6 +20,7 @@ from ost import canonical, clock
 from ost.errors import Refusal
 from ost.models import closure, guest, opening
 from ost.models.site import site
+from ost.rules import closure as rules
 from ost.rules import guest as states
 from ost.services.access import require
 from ost.services.closures import day as days_of_sites
@@ -235,7 +236,14 @@ def _tell(work: Work, row: sa.Row, counts: _Counts, today: date, open_again: set
     """Whoever was sent away, or told that there is no place, hears that the site is open after all: that one, and only
     where no other closure keeps it shut."""
     query = sa.select(_M.c.patient, _M.c.day, _M.c.from_site).where(
-        _M.c.closure == row.id, _M.c.day >= today, sa.or_(_M.c.to_site.is_(None), _M.c.to_site == _M.c.from_site)
+        _M.c.closure == row.id,
+        _M.c.day >= today,
+        # A guest who went home is told where their day stands again.
+        sa.or_(
+            _M.c.to_site.is_(None),
+            _M.c.to_site == _M.c.from_site,
+            sa.and_(_M.c.why == rules.HOME, _M.c.from_permit.is_(None)),
+        ),
     )
     for m in work.tx.execute(query):
         if (m.from_site, m.day) in open_again:
