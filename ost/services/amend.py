@@ -147,14 +147,15 @@ def void(
 def order_replacement(
     house: House, actor: Actor, dose_id: str, *, reason: str, dose_ug: int | None = None
 ) -> None:
-    """A prescriber orders another dose in place of one that was lost.
+    """A prescriber of the site that gave it, or of the home site, orders another dose in place of one that was lost.
 
     `dose_ug` None: what is missing to the ordered dose. What was swallowed and kept
     and the replacement together are never more than the order (the rule sees to it
     again at the counter, the database to each single dose).
     """
     attempt = _open(house, dose_id)
-    require(house, actor, "dose.replace", attempt.site)
+    if not may(house, actor, "dose.replace", attempt.home_site):
+        require(house, actor, "dose.replace", attempt.site)
     if dose_ug is not None and not 0 < dose_ug <= attempt.ordered_ug:
         raise Refusal("replacement_above_order", fields={"dose_ug": ["replacement_above_order"]})
     with house.work(actor, attempt.site, "dose.replacement_ordered", patient=attempt.patient) as work:

@@ -41,7 +41,8 @@ _LOST = (
     .join(_R, _R.c.attempt == _A.c.id, isouter=True)
     .where(
         _A.c.dosing_day == sa.bindparam("day"),
-        _A.c.site == sa.bindparam("site"),
+        # Of a guest both sites' prescribers see it: the order is home's, the person stands before the other.
+        sa.or_(_A.c.site == sa.bindparam("site"), _A.c.home_site == sa.bindparam("site")),
         _R.c.attempt.is_(None),
         sa.or_(_O.c.outcome.in_((PARTLY, SPAT_OUT, BY_OTHER)), _VOMITED.is_not(None)),
     )
@@ -67,7 +68,8 @@ class Lost:
 
 
 def lost_doses(house: House, actor: Actor, site_id: str) -> tuple[Lost, ...]:
-    """Doses given at `site_id` today that were vomited, spat out, left in part or swallowed by another."""
+    """Doses given today at `site_id`, or elsewhere to its own people, that were vomited, spat out, left in part or
+    swallowed by another."""
     require(house, actor, "dose.replace", site_id)
     with house.read() as tx:
         tz = tx.execute(sa.select(site.site.c.tz).where(site.site.c.id == site_id)).scalar_one()

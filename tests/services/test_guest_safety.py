@@ -8,17 +8,31 @@ import pytest
 import sqlalchemy as sa
 
 from devices.evaluate import Store
+from ost.errors import Refusal
 from ost.models import message
 from ost.models.opening import site_day
 from ost.models.patient import patient
+from ost.models.prescription import hold
 from ost.models.site import site
 from ost.reports.roster import render_html
+from ost.services import amend
 from ost.services.closures import read, roster
 from ost.services.closures.undo import undo
 from ost.services.guest import follow, jobs, notices
+from ost.services.lost_doses import lost_doses
+from ost.services.outcome import Ending, end
 from ost.services.queue import queue
-from ost.services.work import SYSTEM
-from tests.make import make_account, make_clinic, make_guest_site, make_prescription, make_site
+from ost.services.work import SYSTEM, new_id
+from tests.make import give as dosed
+from tests.make import (
+    make_account,
+    make_bottle,
+    make_clinic,
+    make_guest_site,
+    make_patient,
+    make_prescription,
+    make_site,
+)
 from tests.permits import days_from, make_permit, state_of
 from tests.services.closing import give, hold_of, make_network, messages
 
@@ -164,3 +178,67 @@ def test_of_two_doses_a_day_the_one_still_due_is_on_the_paper_and_the_board(net,
     assert row.slots == 2
     [line] = read.board(net.house, net.centre, done.id).lines
     assert line.state == read.EXPECTED
+
+
+# --- who goes where ---------------------------------------------------------------------
+
+
+def test_who_may_be_dosed_at_another_own_site_goes_there_and_is_bound_to_none(net):
+    net.people["a"] = make_patient(net.house, "HUA1")
+    make_prescription(net.house, net.people["a"], sites=("HUA1", "FAR"))
+    done = net.close()
+    assert net.where("a") == [None]
+    [line] = read.board(net.house, net.centre, done.id).lines
+    assert (line.to_site, line.why) == ("FAR", "home")
+    assert told(net, "a") == ["closure_moved"]
+    undo(net.house, net.centre, done.id)
+    assert told(net, "a") == ["closure_moved", "closure_undone"]
+    give(net, "a", "FAR")
+
+
+def test_another_own_site_that_is_closed_too_is_no_place_to_go(net):
+    net.people["a"] = make_patient(net.house, "HUA1")
+    make_prescription(net.house, net.people["a"], sites=("HUA1", "FAR"))
+    net.close(sites=("HUA1", "FAR"))
+    assert net.where("a") == ["NEAR"]
+
+
+def administrative_hold(net, name: str, site: str) -> None:
+    with net.house.work(SYSTEM, site, "test.hold") as work:
+        row = {"patient": net.people[name], "site": site, "kind": "administrative", "reason_code": "identity_unclear"}
+        work.add(hold, id=new_id(), blocks=True, since=net.today, by="test", at=work.now, **row)
+
+
+def test_an_administrative_hold_of_home_does_not_strand_a_guest_whose_guest_site_closes(net):
+    net.person("g", "FAR")
+    administrative_hold(net, "g", "FAR")
+    make_permit(net.house, net.people["g"], "HUA1", (net.today,))
+    net.close()
+    assert net.where("g") == ["NEAR"]
+    give(net, "g", "NEAR")
+
+
+def test_an_administrative_hold_where_they_are_due_leaves_them_to_a_person(net):
+    net.person("a")
+    administrative_hold(net, "a", "HUA1")
+    found = net.preview()
+    assert net.whither(found) == {"a": "held"}
+
+
+# --- a guest's dose that was lost ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("whose", ["HUA1", "TPE1"])
+def test_a_guests_vomited_dose_is_before_both_prescribers_and_either_may_order_another(house, clinic, there, whose):
+    make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0))
+    bottle = make_bottle(house, "TPE1")
+    given = dosed(house, clinic, actor=there, site="TPE1", bottle=bottle)
+    end(house, there, Ending(given.dose_id, "swallowed"))
+    amend.observe(house, there, given.dose_id, "vomited", minutes_after=5)
+    prescriber = make_account(house, "prescriber", scope=whose)
+    assert [each.dose_id for each in lost_doses(house, prescriber, whose)] == [given.dose_id]
+    with pytest.raises(Refusal, match="not_permitted"):
+        amend.order_replacement(house, make_account(house, "prescriber", scope="KHH1"), given.dose_id, reason="vomited")
+    amend.order_replacement(house, prescriber, given.dose_id, reason="vomited", dose_ug=30_000)
+    again = dosed(house, clinic, actor=there, site="TPE1", bottle=bottle, seen_dose_ug=30_000, seen_volume_ul=3_000)
+    assert again.state == "promised", again.reasons
