@@ -127,6 +127,7 @@ ROLES = MappingProxyType(
                 "closure.declare",
                 "closure.read",
                 "guest.read",
+                "guest.ask",
                 "guest.approve",
                 "guest.countersign",
                 "guest.settings",

@@ -13,9 +13,11 @@ from flask import abort, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
 
 from ost import canonical, wording
+from ost.answers import field_texts
 from ost.errors import Refusal
 from ost.http import actor, allow, house
 from ost.rules import guest as rules
+from ost.rules.schedule import DateError, parse_date
 from ost.services.guest import (
     answer,
     cancel,
@@ -31,7 +33,7 @@ from ost.services.guest import (
 )
 from ost.services.guest.act import NotMoved
 from ost.services.places import site_facts
-from ost.web import desk, guest_frame
+from ost.web import desk, formats, guest_frame
 
 blueprint = guest_frame.make_blueprint("guest_desk", __name__, "/guest")
 
@@ -116,6 +118,7 @@ def _one(request_id: str, errors: dict | None = None, open_part: str = "", stand
         there=site_facts(house(), shown.site),
         at_home=bool({rules.HOME, rules.PRESCRIBER} & set(shown.roles)),
         may_sign=_may_sign(shown),
+        later=_later(shown),
         over_at=over_at,
         late=now >= over_at,
         minutes=minutes,
@@ -132,6 +135,41 @@ def _one(request_id: str, errors: dict | None = None, open_part: str = "", stand
 def _may_sign(shown: read.RequestShown) -> bool:
     """Whether a signature of the guest site's prescriber is of use now: asked for, or given in advance."""
     return rules.GUEST_PRESCRIBER in shown.roles and shown.state in countersign.STATES and shown.person is not None
+
+
+def _later(shown: read.RequestShown) -> dict | None:
+    """Signing the orders here for later stays too: until when it may be, and until when it is already."""
+    if rules.GUEST_PRESCRIBER not in shown.roles or shown.person is None or not shown.person.orders:
+        return None
+    orders, today = [o.order.id for o in shown.person.orders], incoming.today(house(), shown.home_site)
+    latest = countersign.latest_day(house(), shown.site, shown.home_site)
+    return {
+        "latest": latest,
+        "proposed": formats.own_calendar(min(latest, shown.person.consent_until or latest)),
+        "until": countersign.signed_until(house(), shown.person.id, shown.site, orders, today),
+    }
+
+
+@blueprint.post("/requests/<request_id>/beforehand")
+@allow("guest.countersign")
+def beforehand(request_id: str):
+    """The orders of this request's person, signed at this site for later stays too, until a day."""
+    shown = read.one(house(), actor(), request_id)
+    if _later(shown) is None:
+        raise Refusal("guest_nothing_to_sign")
+    try:
+        until = parse_date(request.form.get("until", ""))
+    except DateError as error:
+        return _one(request_id, {"until": field_texts([error.code])}, "beforehand"), 422
+    try:
+        countersign.beforehand(house(), actor(), shown.person.id, shown.site, until)
+    except Refusal as refusal:
+        if not refusal.fields:
+            raise
+        return _one(request_id, desk.problems(refusal), "beforehand"), 422
+    desk.done(gettext("Signed for later stays too, until %(day)s.", day=formats.two_calendars(until)))
+    back = {"back": "incoming"} if request.form.get("back") == "incoming" else {}
+    return redirect(url_for(".one", request_id=request_id, **back))
 
 
 #: action -> (what does it, whether it takes a reason, what is said when it is done)

@@ -5,9 +5,11 @@ Another order needs another signature. A permit that waits for one goes on in th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from ost import canonical, clock, policies
 from ost.errors import Refusal
@@ -19,7 +21,7 @@ from ost.services.access import require
 from ost.services.guest import consent, flow, follow, steps
 from ost.services.guest.act import Acting, Moved, NotMoved, acting, desk_of, head_for
 from ost.services.guest.facts import orders_of
-from ost.services.work import Actor, House, Work, new_id
+from ost.services.work import Actor, House, Work, loads, new_id
 
 #: Signed while it waits for it, or before the site has accepted; a paused permit gets the new order signed.
 STATES = (rules.APPROVED, rules.ACCEPTED, rules.PAUSED)
@@ -70,16 +72,11 @@ def beforehand(house: House, actor: Actor, patient_id: str, site: str, until: da
         person = work.lock_patients([patient_id]).get(patient_id)
         if person is None:
             raise Refusal("patient_unknown")
-        s = sites.site
-        packs = work.tx.execute(
-            sa.select(s.c.id, s.c.policy, s.c.tz, s.c.county).where(s.c.id.in_([site, person.home_site]))
-        ).all()
-        here, home = ({r.id: r for r in packs}[code] for code in (site, person.home_site))
+        here, home = _two(work.tx, site, person.home_site)
         today = clock.dosing_day(work.now, home.tz)
         if consent.standing(work.tx, patient_id, site, here.county, today) is None:
             raise Refusal("patient_unknown")
-        most = min(policies.policy(r.policy).int("guest_countersign_most_days") for r in packs)
-        if not today <= until <= today + timedelta(days=most):
+        if not today <= until <= today + timedelta(days=_most_days(here, home)):
             raise Refusal("input_invalid", fields={"until": ["guest_until_wrong"]})
         orders = orders_on(orders_of(work.tx, person), today)
         if not orders:
@@ -88,6 +85,38 @@ def beforehand(house: House, actor: Actor, patient_id: str, site: str, until: da
         signed = _add(work, None, patient_id, site, ids, until)
         follow.review(work, house, patient_id, "countersigned")
         return signed
+
+
+def latest_day(house: House, site: str, home_site: str) -> date:
+    """Until when a signature given today may serve at the most: the stricter of the two sites' packs."""
+    with house.read() as tx:
+        here, home = _two(tx, site, home_site)
+    return clock.dosing_day(house.now(), home.tz) + timedelta(days=_most_days(here, home))
+
+
+def signed_until(house: House, patient_id: str, site: str, orders: Iterable[str], today: date) -> date | None:
+    """The last day until which all these orders are signed there beforehand; None: one of them is not. The caller has
+    read the person's record."""
+    c = guest.guest_countersign.c
+    query = sa.select(c.orders, c.until).where(
+        c.patient == patient_id, c.site == site, c.request.is_(None), c.until >= today
+    )
+    with house.read() as tx:
+        found = [(set(loads(row.orders)), row.until) for row in tx.execute(query)]
+    last = [max((until for signed, until in found if order in signed), default=None) for order in orders]
+    return min(last) if last and None not in last else None
+
+
+def _two(tx: Connection, site: str, home_site: str) -> tuple[sa.Row, sa.Row]:
+    """(the guest site, the home site): id, policy, tz, county."""
+    s = sites.site
+    query = sa.select(s.c.id, s.c.policy, s.c.tz, s.c.county).where(s.c.id.in_([site, home_site]))
+    found = {row.id: row for row in tx.execute(query)}
+    return found[site], found[home_site]
+
+
+def _most_days(*two: sa.Row) -> int:
+    return min(policies.policy(each.policy).int("guest_countersign_most_days") for each in two)
 
 
 def sign_for(work: Work, row: sa.Row, orders: list[str], site: str) -> str:
