@@ -126,7 +126,7 @@ TABS = (
     ("guest.read", "guest_incoming.index", N_("Guests here")),
     ("guest.read", "guest_on_call.index", N_("On call")),
     ("guest.settings", "guest_settings.index", N_("Hours and places")),
-    ("closure.read", "closures.index", N_("Closures")),
+    ("fee.read", "fees.unpaid", N_("To be paid here")),
 )
 
 
