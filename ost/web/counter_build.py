@@ -418,7 +418,19 @@ def _emergency(pulse, kept: dict) -> cv.EmergencyView:
 
 
 #: Stops of a guest's that the home site can do something about: its telephone, not one's own.
-_CALL_HOME = ("guest_paused", "guest_not_today", "guest_consent_ended", "guest_order_not_covered", "guest_permit_ended")
+_CALL_HOME = (
+    "guest_paused",
+    "guest_not_today",
+    "guest_consent_ended",
+    "guest_order_not_covered",
+    "guest_permit_ended",
+    "no_order",
+    "order_stopped",
+    "order_not_started",
+    "order_ended",
+    "not_due_today",
+    "new_induction_needed",
+)
 
 
 def _whom(found: dict, facts) -> str:
@@ -427,7 +439,9 @@ def _whom(found: dict, facts) -> str:
         return ""
     if found["code"] == "guest_day_elsewhere":
         return counter_page.phone_of(house(), facts.guest.site)
-    return counter_page.phone_of(house(), facts.home_site) if found["code"] in _CALL_HOME else ""
+    # A sign-off on the home order is the home prescriber's alone (`ost.services.signoffs`).
+    homes = found["code"] in _CALL_HOME or (found.get("needs_signoff") and is_guest_here(facts))
+    return counter_page.phone_of(house(), facts.home_site) if homes else ""
 
 
 def _reason(pulse, found: dict, today: date, card: cv.PersonCard, facts=None) -> cv.ReasonView:

@@ -35,7 +35,7 @@ def clinic(app, house):
 @pytest.fixture
 def away(house, clinic):
     make.make_site(house, "TPE1", county="TPE")
-    make.make_guest_site(house, "TPE1")
+    make.make_guest_site(house, "TPE1", last_dose="23:58", closes="23:59")
     make.make_counter(house, "TPE1")
     return {"nurse": make.make_account(house, "nurse", scope="TPE1"), "bottle": make.make_bottle(house, "TPE1")}
 
@@ -222,3 +222,17 @@ def test_a_cup_that_is_poured_is_brought_to_its_end_though_consent_was_taken_bac
     assert screen(there.fragment(f"{AWAY}/leave", {})) == "idle"
     with pytest.raises(Refusal, match="patient_unknown"):
         patient_read.read(house, away["nurse"], clinic.patient, page="patients.page")
+
+
+def test_what_only_the_home_prescriber_can_answer_gives_the_homes_telephone(house, clinic, away, there):
+    with house.db.begin() as tx:
+        for code, phone in (("HUA1", "03-1111111"), ("TPE1", "02-2222222")):
+            tx.execute(sa.update(site.site).where(site.site.c.id == code).values(phone=phone))
+    person = make.make_patient(house, "HUA1")
+    [today, long_ago] = days_from(house, "HUA1", 0, -5)
+    make.make_prescription(house, person, sites=("HUA1",), elsewhere_on=long_ago)
+    permit = make_permit(house, person, "TPE1", (today,))
+    there.fragment(f"{AWAY}/find", {"text": passes.for_patient(house, person, permit.id).token})
+    stopped = there.fragment(f"{AWAY}/pin", {"pin": make.PATIENT_PIN})
+    assert screen(stopped) == "stopped" and "4 missed days" in text_of(stopped)
+    assert "03-1111111" in text_of(stopped)
