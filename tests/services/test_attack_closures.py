@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from ost.models import guest
+from ost.models import fee, guest
 from ost.services import consents, patients
 from ost.services.closures.undo import undo
+from ost.services.fees import charge
 from ost.services.guest import cancel
 from ost.services.verify import verify
 from ost.services.work import Actor
@@ -65,3 +66,16 @@ def test_a_day_that_comes_back_is_paused_by_a_hold_placed_meanwhile(net):
     hold_of(net, "g")
     assert undo(net.house, net.centre, done.id).restored == 1
     assert [h.state for h in in_force(net, person)] == ["paused"]
+
+
+def test_a_day_that_comes_back_is_not_set_up_nor_signed_for_money_again(net):
+    net.person("g", "FAR")
+    day = net.today + timedelta(days=1)
+    make_permit(net.house, net.people["g"], "HUA1", (day,))
+    charge.run(net.house)
+    once = sorted(c.kind for c in net.rows(fee.fee_charge))
+    assert once == ["countersign", "set_up"]
+    done = net.close(days=(day,))
+    assert undo(net.house, net.centre, done.id).restored == 1
+    charge.run(net.house)
+    assert sorted(c.kind for c in net.rows(fee.fee_charge)) == once

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from ost import clock
 from ost.models import dose, fee, guest, site
 from ost.rules import fees as rules
+from ost.rules.guest import SYSTEM as SYSTEM_ROLE
 from ost.services.fees import tariff
 from ost.services.fees.quote import class_on
 from ost.services.work import SYSTEM, House, Work, new_id
@@ -63,17 +64,25 @@ def due(house: House) -> list[Subject]:
         sa.select(_P.c.id, _P.c.patient, _P.c.home_site, _P.c.site, _P.c.at, zones.c.tz)
         .join_from(_P, _R, _R.c.id == _P.c.request)
         .join(zones, zones.c.id == _P.c.home_site)
-        .where(_P.c.last_day >= since, _R.c.kind == "asked", not_charged("permit:" + _P.c.id, rules.SET_UP))
+        .where(
+            _P.c.last_day >= since,
+            _R.c.kind == "asked",
+            _R.c.by_role != SYSTEM_ROLE,  # brought back after a closure: set up once
+            not_charged("permit:" + _P.c.id, rules.SET_UP),
+        )
         .order_by(_P.c.at, _P.c.id)
         .limit(MOST)
     )
     signed = (
         sa.select(_S.c.id, _S.c.patient, _P.c.home_site, _S.c.site, _S.c.at, zones.c.tz, _P.c.id.label("permit"))
         .join_from(_S, _P, _P.c.request == _S.c.request)
+        .join(_R, _R.c.id == _P.c.request)
         .join(zones, zones.c.id == _P.c.home_site)
         .where(
             _P.c.last_day >= since,
             _P.c.site == _S.c.site,
+            # Not what was carried over into a request that was brought back.
+            sa.or_(_R.c.by_role != SYSTEM_ROLE, _S.c.at > _R.c.at),
             not_charged("countersign:" + _S.c.id, rules.COUNTERSIGN),
         )
         .order_by(_S.c.at, _S.c.id)
