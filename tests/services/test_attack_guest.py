@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from ost.models import closure, guest, opening
+from ost.models import guest, opening
 from ost.services.closures.declare import declare
 from ost.services.closures.preview import preview
 from ost.services.closures.undo import undo
@@ -13,7 +13,6 @@ from ost.services.closures.wanted import Wanted as ToClose
 from ost.services.guest import answer, ask, cancel, centre, read
 from ost.services.guest.act import NotMoved
 from ost.services.verify import verify
-from ost.services.work import NETWORK
 from tests.permits import make_permit
 from tests.services.guest_world import FAR, HOME, NEAR, THERE, make_world
 
@@ -116,13 +115,3 @@ def test_once_it_is_over_a_guest_site_reads_no_person(world, kind):
     assert read.one(world.house, world.there, permit.request).person is None
     assert [x.patient_number for x in read.of_site(world.house, world.there, THERE)] == [None]
     assert read.one(world.house, world.nurse, permit.request).person is not None
-
-
-def test_a_closure_is_written_into_no_strangers_chain(world):
-    """Whoever closes their own site says at which computer: not at one of a site they have nothing to do with."""
-    for ahead, code in enumerate((FAR, THERE), start=1):
-        wanted = ToClose((world.day(ahead),), "typhoon", (THERE,))
-        found = preview(world.house, world.there, wanted)
-        declare(world.house, world.there, wanted, found.digest, at=code)
-    assert {c.number: c.site for c in world.rows(closure.closure)} == {1: NETWORK, 2: THERE}
-    assert verify(world.house).passed

@@ -25,10 +25,9 @@ from ost.models import closure, guest, opening
 from ost.models.patient import change_counter
 from ost.models.site import site
 from ost.rules import closure as rules
-from ost.services.access import may
 from ost.services.closures import day as days_of_sites
 from ost.services.closures.preview import Difference, Preview, compute, differences
-from ost.services.closures.wanted import READ, Wanted, checked
+from ost.services.closures.wanted import Wanted, checked
 from ost.services.guest import days as permit_days
 from ost.services.guest import passes, steps
 from ost.services.guest.days import SITE_CLOSED
@@ -68,13 +67,11 @@ class Changed:
 def declare(
     house: House, actor: Actor, wanted: Wanted, digest: str, *, at: str | None = None
 ) -> Declared | Changed:
-    """Confirm what `preview` showed as `digest`. `at`: the site whose computer it is, or none: then, and where the
-    actor has no business, the network's chain keeps it.
+    """Confirm what `preview` showed as `digest`. `at`: the site whose computer it is, any or none.
 
     Confirmed twice it is one closure. Refusal: not_permitted, input_invalid (fields of `wanted`, at).
     """
     _known(house, at)
-    at = at if at is not None and may(house, actor, READ, at) else None
     with house.work(actor, at, "closure.declared") as work:
         wanted = checked(house, work.tx, actor, wanted)
         found = compute(house, work.tx, wanted, work.now)
