@@ -75,7 +75,7 @@ guest_head = table(
     col("first_day", sa.Date),
     col("last_day", sa.Date, index=True),
     ref("permit", "guest_permit.id", optional=True),
-    ref("consent", "consent.id", optional=True),  # what it rests on now: another than asked with once an offer was taken
+    ref("consent", "consent.id", optional=True),  # what it rests on now; an offer taken may bring another
 )
 
 # Words a person typed (a question, an answer): personal, therefore sealed and in an ordinary table.
@@ -125,7 +125,7 @@ guest_permit = record(
     col("home_site", sa.String(12)),
     ref("site", "site.id", sa.String(12), index=True),
     col("orders", Json),  # by reference, never a dose
-    ref("countersign", "guest_countersign.id", optional=True),  # what it was signed by at the guest site, where asked for
+    ref("countersign", "guest_countersign.id", optional=True),  # at the guest site, where asked for
     col("first_day", sa.Date),
     col("last_day", sa.Date),
     col("policy", Digest),

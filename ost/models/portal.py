@@ -57,7 +57,7 @@ portal_event = record(
     "portal_event",
     key(),
     opt("patient", sa.String(64), index=True),
-    col("what", Word),  # "signed_in" | "wrong" | "code_sent" | "code_wrong" | "ended" | "downloaded" | "pin_given" | ...
+    col("what", Word),  # "signed_in" | "wrong" | "code_sent" | "code_wrong" | "ended" | "downloaded" | ...
     col("device", sa.String(80)),
     opt("by"),  # an account, where a nurse did it for somebody
     col("at", Instant),

@@ -63,7 +63,9 @@ class Transition:
 
 TRANSITIONS = (
     Transition("ask", (None,), ASKED, (PATIENT, HOME, GUEST), "asked for; the rules found nothing against it"),
-    Transition("declare", (None,), CONFIRMED, (SYSTEM,), "an emergency permit under a closure, or a day given back when one is undone"),
+    Transition(
+        "declare", (None,), CONFIRMED, (SYSTEM,), "an emergency permit under a closure, or a day back once undone"
+    ),
     Transition("question", (ASKED,), QUESTION, (HOME, PRESCRIBER), "the home site asks the patient something"),
     Transition("answer", (QUESTION,), ASKED, (PATIENT, HOME), "answered"),
     Transition("authorise", (ASKED,), APPROVED, (SYSTEM,), "a standing authorisation covers it"),
@@ -78,7 +80,7 @@ TRANSITIONS = (
     Transition("offer", (ASKED, APPROVED, ACCEPTED), OFFERED, (CENTRE,), "the centre found another place"),
     Transition("take_offer", (OFFERED,), ASKED, (PATIENT, HOME), "the other place suits"),
     Transition("leave_offer", (OFFERED,), ASKED, (PATIENT, HOME, CENTRE), "it does not: the first place stands again"),
-    Transition("drop_day", (CONFIRMED, PAUSED), CONFIRMED, (PATIENT, HOME, GUEST, SYSTEM), "a day less; paused stays paused"),
+    Transition("drop_day", (CONFIRMED, PAUSED), CONFIRMED, (PATIENT, HOME, GUEST, SYSTEM), "a day less; else as it was"),
     Transition("pause", (CONFIRMED,), PAUSED, (SYSTEM,), "a clinical hold, missed days, or a new order to sign"),
     Transition("resume", (PAUSED,), CONFIRMED, (SYSTEM,), "what stood against it is gone"),
     Transition("cancel", (*OPEN, *IN_FORCE), CANCELLED, (PATIENT, HOME), "not wanted any more"),
