@@ -95,9 +95,8 @@ class Patient:
         self.page.fill("input[name=pin]", self.person.pin)
         self.press("main form button.button--primary")
         self.page.wait_for_url(re.compile(r"/me$"))
-        chosen = self.page.locator(f"button[name=code][value='{LANGUAGES[self.language]}']")
-        if chosen.count():
-            self.press(chosen.first)
+        self.press(f"button[name=language][value='{LANGUAGES[self.language]}']")
+        expect(self.page.locator("html")).to_have_attribute("lang", LANGUAGES[self.language].replace("_", "-"))
 
     def asks_for(self, site: str, days: list[str], looks=lambda name: None) -> None:
         """Where, which days, why, what is agreed to, everything once more, and off."""

@@ -251,7 +251,7 @@ class Nurse(Person):
 
 #: Latin letters that belong on a Chinese page: units, keys, and names that have no other form.
 _CODES = {
-    "mg", "mL", "µL", "OST", "PIN", "Esc", "F2", "F4", "QR", "ID", "TOTP", "UTC", "PNG", "JPEG", "dpi", "HUA1", "s",
+    "mg", "mL", "µL", "km", "OST", "PIN", "Esc", "F2", "F4", "QR", "ID", "TOTP", "UTC", "PNG", "JPEG", "dpi", "HUA1", "s",
     "English",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Za-zµ][A-Za-z0-9µ'.-]*[A-Za-z0-9]")
