@@ -80,7 +80,7 @@ TRANSITIONS = (
     Transition("offer", (ASKED, APPROVED, ACCEPTED), OFFERED, (CENTRE,), "the centre found another place"),
     Transition("take_offer", (OFFERED,), ASKED, (PATIENT, HOME), "the other place suits"),
     Transition("leave_offer", (OFFERED,), ASKED, (PATIENT, HOME, CENTRE), "it does not: the first place stands again"),
-    Transition("drop_day", (CONFIRMED, PAUSED), CONFIRMED, (PATIENT, HOME, GUEST, SYSTEM), "a day less; else as it was"),
+    Transition("drop_day", (CONFIRMED, PAUSED), CONFIRMED, (PATIENT, HOME, GUEST, SYSTEM), "a day less"),
     Transition("pause", (CONFIRMED,), PAUSED, (SYSTEM,), "a clinical hold, missed days, or a new order to sign"),
     Transition("resume", (PAUSED,), CONFIRMED, (SYSTEM,), "what stood against it is gone"),
     Transition("cancel", (*OPEN, *IN_FORCE), CANCELLED, (PATIENT, HOME), "not wanted any more"),
