@@ -134,7 +134,13 @@ def _one(request_id: str, errors: dict | None = None, open_part: str = "", stand
 
 def _may_sign(shown: read.RequestShown) -> bool:
     """Whether a signature of the guest site's prescriber is of use now: asked for, or given in advance."""
-    return rules.GUEST_PRESCRIBER in shown.roles and shown.state in countersign.STATES and shown.person is not None
+    if rules.GUEST_PRESCRIBER not in shown.roles or shown.state not in countersign.STATES or shown.person is None:
+        return False
+    if shown.state != rules.CONFIRMED:
+        return True
+    # Another order counts from a later day of the stay: signed now, nobody waits that morning.
+    already = countersign.signed(house(), shown.id)
+    return bool(already) and not {o.order.id for o in shown.person.orders} <= already
 
 
 def _later(shown: read.RequestShown) -> dict | None:

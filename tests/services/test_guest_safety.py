@@ -15,11 +15,12 @@ from ost.models.patient import patient
 from ost.models.prescription import hold
 from ost.models.site import site
 from ost.reports.roster import render_html
-from ost.services import amend
+from ost.services import amend, prescriptions
 from ost.services.closures import read, roster
 from ost.services.closures.undo import undo
-from ost.services.guest import follow, jobs, notices
+from ost.services.guest import countersign, follow, jobs, notices, review_all
 from ost.services.lost_doses import lost_doses
+from ost.services.order_draft import Draft
 from ost.services.outcome import Ending, end
 from ost.services.queue import queue
 from ost.services.work import SYSTEM, new_id
@@ -242,3 +243,22 @@ def test_a_guests_vomited_dose_is_before_both_prescribers_and_either_may_order_a
     amend.order_replacement(house, prescriber, given.dose_id, reason="vomited", dose_ug=30_000)
     again = dosed(house, clinic, actor=there, site="TPE1", bottle=bottle, seen_dose_ug=30_000, seen_volume_ul=3_000)
     assert again.state == "promised", again.reasons
+
+
+def test_an_order_that_counts_from_a_later_day_is_signed_before_that_morning(house, clinic, there, clock):
+    permit = make_permit(house, clinic.patient, "TPE1", days_from(house, "HUA1", 0, 1))
+    signer, bottle = make_account(house, "prescriber", scope="TPE1"), make_bottle(house, "TPE1")
+    with pytest.raises(Refusal, match="guest_step_not_possible"):
+        countersign.countersign(house, signer, permit.request)  # nothing waits for it
+    draft = Draft(
+        patient_id=clinic.patient, medicine="methadone", phase="maintenance", dose_ug=55_000, slot=1,
+        starts_on=permit.days[1], ends_on=None, sites=("HUA1",),
+    )  # fmt: skip
+    assert prescriptions.change(house, clinic.prescriber, clinic.order, draft).state == "written"
+    assert state_of(house, permit.request) == "confirmed"
+    countersign.countersign(house, signer, permit.request)
+    clock.shift(timedelta(days=1))
+    review_all.review_all(house)
+    assert state_of(house, permit.request) == "confirmed"
+    given = dosed(house, clinic, actor=there, site="TPE1", bottle=bottle, seen_dose_ug=55_000, seen_volume_ul=5_500)
+    assert given.state == "promised", given.reasons

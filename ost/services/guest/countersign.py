@@ -23,8 +23,9 @@ from ost.services.guest.act import Acting, Moved, NotMoved, acting, desk_of, hea
 from ost.services.guest.facts import orders_of
 from ost.services.work import Actor, House, Work, loads, new_id
 
-#: Signed while it waits for it, or before the site has accepted; a paused permit gets the new order signed.
-STATES = (rules.APPROVED, rules.ACCEPTED, rules.PAUSED)
+#: Signed while it waits for it, or before the site has accepted; a permit gets a new order signed, paused for it or
+#: before the day from which it counts.
+STATES = (rules.APPROVED, rules.ACCEPTED, *rules.IN_FORCE)
 
 
 def countersign(house: House, actor: Actor, request_id: str, *, seen_step: int | None = None) -> Moved | NotMoved:
@@ -52,13 +53,27 @@ def countersign(house: House, actor: Actor, request_id: str, *, seen_step: int |
         row = flow.request_row(work.tx, request_id)
         step = Acting(house, work, now, row, person, steps.Who(actor.id, rules.GUEST_PRESCRIBER, desk))
         seen, reasons = step.look()
-        # A paused permit has its own reason to wait; the signature is given all the same.
-        if now.state != rules.PAUSED and (no := step.blocked(reasons)) is not None:
+        if now.state == rules.CONFIRMED and not set(flow.order_ids(seen)) - _signed(work.tx, request_id):
+            raise Refusal("guest_step_not_possible", state=now.state, action="countersign")
+        # A permit in force has its own reasons to wait; the signature is given all the same.
+        if now.state not in rules.IN_FORCE and (no := step.blocked(reasons)) is not None:
             return no
         _sign(work, row, flow.order_ids(seen), seen.there.id)
         follow.review(work, house, person.id, "countersigned")
         work.payload |= {"request": request_id}
         return step.done()
+
+
+def signed(house: House, request_id: str) -> frozenset[str]:
+    """Ids of the orders that were signed for this very request."""
+    with house.read() as tx:
+        return _signed(tx, request_id)
+
+
+def _signed(tx: Connection, request_id: str) -> frozenset[str]:
+    c = guest.guest_countersign
+    rows = tx.execute(sa.select(c.c.orders).where(c.c.request == request_id)).scalars()
+    return frozenset(order for orders in rows for order in loads(orders))
 
 
 def beforehand(house: House, actor: Actor, patient_id: str, site: str, until: date) -> str:
