@@ -112,7 +112,7 @@ def test_another_sites_nurse_asks_for_nobody_here_and_sees_no_pass(world, pages)
     for path in ("", "/pass.pdf"):
         mine, none = other.get(f"/guest/asked/{request}{path}"), other.get(f"/guest/asked/{unknown}{path}")
         assert mine.status_code == none.status_code == 404
-    for role in ("coordinator", "auditor", "prescriber"):
+    for role in ("coordinator", "auditor", "pharmacist"):
         who = make_account(world.house, role, scope="*" if role == "coordinator" else HOME, scope_kind="network" if role == "coordinator" else "site")  # fmt: skip
         assert pages(who, site=HOME).get(f"/guest/asked/{request}").status_code == 403
 

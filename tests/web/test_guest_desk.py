@@ -102,7 +102,7 @@ def test_what_waits_for_us_comes_first_by_age_and_says_number_site_and_days(worl
 def test_one_screen_has_the_facts_and_one_tap_approves(world, home):
     said = asked(world)
     page = text_of(home.get(f"/guest/requests/{said.request_id}"))
-    for word in ("60 mg", "this dose since", "Missed days", "Holds", "Last visit", "Order valid", "Earlier guest stays"):
+    for word in ("60 mg", "this dose since", "Missed days", "Holds", "Last visit", "Order valid", "Other guest stays"):
         assert word in page, word
     assert "Approve 2 days" in page and "Decline" in page and "Ask the patient" in page
     assert press(home, world, said.request_id, "approve").headers["Location"] == "/guest/requests"

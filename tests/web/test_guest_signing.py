@@ -80,3 +80,12 @@ def test_the_home_prescriber_takes_a_day_back(world, home):
     assert home.post(f"{path}/days/{world.day(2).isoformat()}/back").status_code == 302
     assert world.state(said.request_id) == rules.CONFIRMED
     assert "Take this day back" in text_of(home.get(path)), "the other day stands"
+
+
+def test_a_stay_that_has_not_begun_says_where_it_stands_and_counts_no_absence(world, home):
+    first = confirmed(world, None, 2, 3)
+    second = asked(world, None, 6)
+    page = text_of(home.get(f"/guest/requests/{second.request_id}"))
+    stays = page[page.index("Other guest stays") :].split("What the rules see")[0]
+    assert "confirmed" in stays and "days attended" not in stays
+    assert world.state(first.request_id) == rules.CONFIRMED
