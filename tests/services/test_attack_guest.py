@@ -10,7 +10,7 @@ from ost.services.closures.declare import declare
 from ost.services.closures.preview import preview
 from ost.services.closures.undo import undo
 from ost.services.closures.wanted import Wanted as ToClose
-from ost.services.guest import answer, ask, cancel, centre, read
+from ost.services.guest import answer, ask, cancel, centre, drop, notices, read
 from ost.services.guest.act import NotMoved
 from ost.services.verify import verify
 from tests.permits import make_permit
@@ -115,3 +115,12 @@ def test_once_it_is_over_a_guest_site_reads_no_person(world, kind):
     assert read.one(world.house, world.there, permit.request).person is None
     assert [x.patient_number for x in read.of_site(world.house, world.there, THERE)] == [None]
     assert read.one(world.house, world.nurse, permit.request).person is not None
+
+
+def test_news_of_a_stay_that_is_over_name_nobody_at_the_guest_site(world):
+    permit = make_permit(world.house, world.patient, THERE, (world.day(1), world.day(2)))
+    drop.drop_day(world.house, world.nurse, permit.request, world.day(1))
+    [news] = notices.of_site(world.house, world.there, THERE)
+    assert news.patient_id == world.patient
+    cancel.cancel(world.house, world.me, permit.request)
+    assert {(n.patient_id, n.patient_number) for n in notices.of_site(world.house, world.there, THERE)} == {(None, None)}

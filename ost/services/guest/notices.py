@@ -9,10 +9,13 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
+from ost import clock
 from ost.errors import Refusal
 from ost.models import guest
 from ost.models.patient import patient
+from ost.models.site import site as sites
 from ost.services.access import require
+from ost.services.guest import binding
 from ost.services.work import Actor, House, Work, new_id
 
 UNUSED_DAY, TAKEN_OVER, CLOSED, GIVEN_UP, ORDER_CHANGED = KINDS = (
@@ -31,8 +34,8 @@ class Notice:
     kind: str
     request_id: str
     number: int
-    patient_id: str
-    patient_number: str  # "H-0047", what the home site calls them
+    patient_id: str | None  # both None at a guest site that may not read the person (any more)
+    patient_number: str | None  # "H-0047", what the home site calls them
     day: date | None
     at: datetime
     seen_at: datetime | None
@@ -51,7 +54,7 @@ def of_site(house: House, actor: Actor, site: str, *, unseen: bool = True, most:
     """The newest first. Needs guest.read there."""
     require(house, actor, "guest.read", site)
     query = (
-        sa.select(_N, _R.c.number, patient.c.number.label("patient_number"))
+        sa.select(_N, _R.c.number, _R.c.home_site, patient.c.number.label("patient_number"))
         .join_from(_N, _R, _R.c.id == _N.c.request)
         .join(patient, patient.c.id == _N.c.patient)
         .where(_N.c.site == site)
@@ -61,10 +64,14 @@ def of_site(house: House, actor: Actor, site: str, *, unseen: bool = True, most:
     if unseen:
         query = query.where(_N.c.seen_at.is_(None))
     with house.read() as tx:
-        return [
-            Notice(r.id, r.kind, r.request, r.number, r.patient, r.patient_number, r.day, r.at, r.seen_at)
-            for r in tx.execute(query)
-        ]
+        tz = tx.execute(sa.select(sites.c.tz).where(sites.c.id == site)).scalar_one_or_none()
+        known = binding.people_of(tx, site, clock.dosing_day(house.now(), tz)) if tz else frozenset()
+        return [_notice(r, r.home_site == site or r.patient in known) for r in tx.execute(query)]
+
+
+def _notice(r: sa.Row, named: bool) -> Notice:
+    who = (r.patient, r.patient_number) if named else (None, None)
+    return Notice(r.id, r.kind, r.request, r.number, *who, r.day, r.at, r.seen_at)
 
 
 def seen(house: House, actor: Actor, notice_id: str) -> None:

@@ -134,16 +134,21 @@ def require_home(house: House, actor: Actor, patient_id: str) -> None:
 
 
 def patient_for(house: House, actor: Actor, request_id: str) -> str:
-    """Whose request it is, for whoever may ask for people at its home site, or asked for this very one.
+    """Whose request it is, for whoever may ask for people at its home site, or asked for it, until it is over.
 
     Refusal("guest_request_unknown") for everybody else, as for one that does not exist.
     """
     with house.read() as tx:
-        query = sa.select(_R.c.patient, _R.c.home_site, _R.c.by, _R.c.site).where(_R.c.id == request_id)
+        query = (
+            sa.select(_R.c.patient, _R.c.home_site, _R.c.by, _R.c.site, _H.c.state)
+            .join(_H, _H.c.request == _R.c.id)
+            .where(_R.c.id == request_id)
+        )
         row = tx.execute(query).one_or_none()
     if row is not None and may(house, actor, "guest.ask", row.home_site):
         return row.patient
-    if row is not None and row.by == actor.id and may(house, actor, "guest.ask", row.site):
+    mine = row is not None and row.by == actor.id and row.state not in rules.OVER
+    if mine and may(house, actor, "guest.ask", row.site):
         return row.patient
     raise Refusal("guest_request_unknown")
 
