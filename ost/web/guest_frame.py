@@ -211,4 +211,6 @@ def tabs() -> tuple[Link, ...]:
         Link(gettext(label), url, request.path == url or request.path.startswith(url + "/"))
         for permission, endpoint, label in TABS
         if endpoint in current_app.view_functions and holds(permission) and (url := url_for(endpoint))
+        # Whoever settles fees has them in the menu.
+        and not (permission == "fee.read" and holds("fee.settle"))
     )

@@ -89,3 +89,10 @@ def test_a_stay_that_has_not_begun_says_where_it_stands_and_counts_no_absence(wo
     stays = page[page.index("Other guest stays") :].split("What the rules see")[0]
     assert "confirmed" in stays and "days attended" not in stays
     assert world.state(first.request_id) == rules.CONFIRMED
+
+
+def test_what_is_to_be_paid_is_a_tab_for_whoever_has_it_nowhere_else(world, there, pages):
+    assert 'href="/fees/unpaid"' in there.get("/guest/incoming").get_data(as_text=True)
+    case = pages(make.make_account(world.house, "case_manager", scope=THERE), site=THERE)
+    page = case.get("/guest/incoming").get_data(as_text=True)
+    assert 'href="/fees/unpaid"' not in page and 'href="/fees"' in page
