@@ -336,6 +336,8 @@ def race_for_the_last_place(story: Story, racers: int = 4) -> None:
     free = desk.places - taken
     others = [x for x in world.people if world.home[x] != site and x not in busy]
     runners = world.chance.sample(others, min(len(others), free + racers))
+    if not runners:
+        return  # in a small country everybody has a place that day already
     gate = threading.Barrier(len(runners))
 
     def run(person: str):
