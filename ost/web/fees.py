@@ -154,14 +154,14 @@ def pay(patient_id: str):
     return redirect(url_for("fees.receipt", number=number), 303)
 
 
-@blueprint.get("/receipts/<int(max=999999999):number>")
+@blueprint.get("/receipts/<int(max=9999999):number>")
 @allow("fee.read")
 def receipt(number: int):
     found = receipts.receipt(house(), actor(), number, desk.here())
     return render_template("fees/receipt.html", r=found)
 
 
-@blueprint.get("/receipts/<int(max=999999999):number>/paper")
+@blueprint.get("/receipts/<int(max=9999999):number>/paper")
 @allow("fee.read")
 def receipt_paper(number: int):
     found = receipts.receipt(house(), actor(), number, desk.here())

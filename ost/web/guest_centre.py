@@ -45,7 +45,7 @@ def index():
     )
 
 
-@blueprint.get("/<int(max=999999999):number>")
+@blueprint.get("/<int(max=9999999):number>")
 @allow("guest.coordinate")
 def one(number: int):
     """One request: what is needed, and where else there is room on all its days."""
@@ -64,7 +64,7 @@ def _one(number: int, answer: overview.Offered | None = None):
     )
 
 
-@blueprint.post("/<int(max=999999999):number>/offer")
+@blueprint.post("/<int(max=9999999):number>/offer")
 @allow("guest.coordinate")
 def offer(number: int):
     step = request.form.get("step", "")
@@ -81,7 +81,7 @@ def _step(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 9 else None
 
 
-@blueprint.post("/<int(max=999999999):number>/withdraw")
+@blueprint.post("/<int(max=9999999):number>/withdraw")
 @allow("guest.coordinate")
 def withdraw(number: int):
     step = request.form.get("step", "")

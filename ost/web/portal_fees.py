@@ -29,7 +29,7 @@ def index():
     )
 
 
-@blueprint.get("/costs/<int(max=999999999):number>")
+@blueprint.get("/costs/<int(max=9999999):number>")
 @patient_route
 def receipt(number: int):
     return receipt_pdf(receipts.own_receipt(house(), patient_id(), number))
